@@ -1,0 +1,105 @@
+"""A prepared set -> one memory-mapped array of images, shared by all processes of a node.
+
+The first process of a node to ask for a set copies its shards, verified, into one file under the cache
+folder (temporary name, `os.replace`, keyed by the set's digest); all others map that file and share its
+pages.
+"""
+
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from crtcore.data.prepare import SHARD_FILE
+from crtcore.data.shards import ShardRows, read_shard
+from crtcore.errors import StorageError
+from crtcore.signal.recording import IntArray, StrArray
+from crtcore.signal.spectrogram import IMAGE_SHAPE
+from crtcore.stages import Stage, StageKey, StageStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSet:
+    """All images of a prepared set, beat-major: `image_NFT.reshape(num_beats, num_leads, 64, 64)` is valid.
+
+    `image_NFT` is uint8, read-only and mapped; `lead_N` indexes `leads`; `beat_N` counts beats over the
+    whole set; `label_N` is the outcome (0 or 1) in a cohort, the AAMI class index (-1: none) in an
+    arrhythmia set; `symbol_N` is the reference label or "".
+    """
+
+    image_NFT: npt.NDArray[np.uint8]
+    patient_N: StrArray
+    record_N: StrArray
+    lead_N: IntArray
+    beat_N: IntArray
+    symbol_N: StrArray
+    label_N: IntArray
+    leads: tuple[str, ...]
+
+    @property
+    def num_images(self) -> int:
+        return len(self.image_NFT)
+
+    @property
+    def num_beats(self) -> int:
+        return int(self.beat_N[-1]) + 1
+
+    @property
+    def num_patients(self) -> int:
+        return len(np.unique(self.patient_N))
+
+
+def load_images(store: StageStore, stage: Stage) -> ImageSet:
+    """The images and labels of a committed `prepare` stage.
+
+    Raises StorageError if the set is not committed or a shard is damaged.
+    """
+    manifest = store.find(stage)
+    if manifest is None:
+        raise StorageError(
+            f"{stage} is not prepared in {store.uri}; run `crtsearch prepare` with the same config"
+        )
+    shards = [
+        read_shard(store.path(StageKey(name="shard", digest=entry["digest"]), SHARD_FILE))
+        for entry in manifest.facts["shards"]
+    ]
+    leads = tuple(manifest.facts["leads"])
+    lead_N = np.concatenate([shard.lead_N for shard in shards])
+    new_beat_N = np.concatenate([_starts_beat(shard) for shard in shards])
+    return ImageSet(
+        image_NFT=_mapped(store.cache / "images" / f"{stage.digest}.u8", shards),
+        patient_N=np.concatenate([shard.patient_N for shard in shards]),
+        record_N=np.concatenate([shard.record_N for shard in shards]),
+        lead_N=_index_in(lead_N, leads),
+        beat_N=np.cumsum(new_beat_N, dtype=np.int64) - 1,
+        symbol_N=np.concatenate([shard.symbol_N for shard in shards]),
+        label_N=np.concatenate([shard.label_N for shard in shards]),
+        leads=leads,
+    )
+
+
+def _starts_beat(shard: ShardRows) -> npt.NDArray[np.bool_]:
+    """Rows are beat-major, so a beat starts wherever the shard's first lead stands."""
+    starts_N: npt.NDArray[np.bool_] = shard.lead_N == shard.lead_N[0]
+    return starts_N
+
+
+def _index_in(lead_N: StrArray, leads: tuple[str, ...]) -> IntArray:
+    known, inverse_N = np.unique(lead_N, return_inverse=True)
+    return np.array([leads.index(name) for name in known], dtype=np.int64)[inverse_N]
+
+
+def _mapped(path: Path, shards: list[ShardRows]) -> npt.NDArray[np.uint8]:
+    num_images = sum(len(shard.image_NFT) for shard in shards)
+    shape = (num_images, *IMAGE_SHAPE)
+    if not path.is_file() or path.stat().st_size != int(np.prod(shape)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+        with temporary.open("wb") as stream:
+            for shard in shards:
+                stream.write(shard.image_NFT.data)
+        os.replace(temporary, path)
+    return np.memmap(path, np.uint8, mode="r", shape=shape)

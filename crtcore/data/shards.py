@@ -1,0 +1,183 @@
+"""Parquet shards: one file per recording, one row per beat and lead, images laid out so that they can be
+memory-mapped.
+
+`image` is a non-null fixed_size_binary column, uncompressed, without dictionary, one data page per row
+group and one row group per file: its bytes lie in the file as one C-ordered uint8 array and are read
+without a copy. Other readers of Parquet (pandas, DuckDB, Spark) see an ordinary table.
+"""
+
+import io
+import mmap
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from crtcore.errors import StorageError
+from crtcore.signal.recording import Beats, IntArray, StrArray
+from crtcore.signal.spectrogram import IMAGE_SHAPE
+
+IMAGE_BYTES = IMAGE_SHAPE[0] * IMAGE_SHAPE[1]
+MAX_PAGE_HEADER_BYTES = (
+    256  # Thrift headers measure 20-60 bytes; more means that the pages are not as we wrote them
+)
+SCHEMA = pa.schema(
+    [
+        pa.field("patient_id", pa.string(), nullable=False),
+        pa.field("record_id", pa.string(), nullable=False),
+        pa.field("lead", pa.string(), nullable=False),
+        pa.field("beat_index", pa.int32(), nullable=False),
+        pa.field("r_sample", pa.int64(), nullable=False),
+        pa.field("symbol", pa.string(), nullable=False),
+        pa.field("label", pa.int64(), nullable=False),
+        pa.field("rr_previous_s", pa.float32(), nullable=False),
+        pa.field("rr_next_s", pa.float32(), nullable=False),
+        pa.field("rr_local_s", pa.float32(), nullable=False),
+        pa.field("image", pa.binary(IMAGE_BYTES), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardRows:
+    """The columns of one shard. Rows are beat-major: beat 0 lead 0..L-1, beat 1 lead 0..L-1, ..."""
+
+    patient_N: StrArray
+    record_N: StrArray
+    lead_N: StrArray
+    symbol_N: StrArray
+    label_N: IntArray
+    image_NFT: npt.NDArray[np.uint8]
+
+
+def encode_shard(
+    *,
+    patient_id: str,
+    record_id: str,
+    leads: tuple[str, ...],
+    beats: Beats,
+    label_B: IntArray,
+    image_BCFT: npt.NDArray[np.uint8],
+) -> bytes:
+    """One recording's beats as a Parquet file; `image_BCFT` is uint8, shape (beats, leads, 64, 64)."""
+    num_beats, num_leads = len(beats), len(leads)
+    assert image_BCFT.shape == (num_beats, num_leads, *IMAGE_SHAPE) and image_BCFT.dtype == np.uint8
+    num_rows = num_beats * num_leads
+
+    def per_row(values_B: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+        return np.repeat(values_B, num_leads)
+
+    images = pa.Array.from_buffers(
+        pa.binary(IMAGE_BYTES), num_rows, [None, pa.py_buffer(np.ascontiguousarray(image_BCFT))]
+    )
+    table = pa.table(
+        {
+            "patient_id": [patient_id] * num_rows,
+            "record_id": [record_id] * num_rows,
+            "lead": list(leads) * num_beats,
+            "beat_index": per_row(np.arange(num_beats, dtype=np.int32)),
+            "r_sample": per_row(beats.r_sample_B),
+            "symbol": per_row(beats.symbol_B),
+            "label": per_row(label_B),
+            "rr_previous_s": per_row(beats.rr_previous_s_B),
+            "rr_next_s": per_row(beats.rr_next_s_B),
+            "rr_local_s": per_row(beats.rr_local_s_B),
+            "image": images,
+        },
+        schema=SCHEMA,
+    )
+    sink = io.BytesIO()
+    pq.write_table(
+        table,
+        sink,
+        compression="none",
+        use_dictionary=["patient_id", "record_id", "lead", "symbol"],
+        write_statistics=False,
+        row_group_size=max(num_rows, 1),
+        write_batch_size=max(num_rows, 1),
+        max_rows_per_page=max(num_rows, 1),
+        data_page_size=max(num_rows, 1) * IMAGE_BYTES + 1,
+    )
+    return sink.getvalue()
+
+
+def read_shard(path: Path) -> ShardRows:
+    """One shard; `image_NFT` (uint8, N x 64 x 64, read-only) maps the file itself, without a copy, when its
+    layout allows.
+
+    Raises StorageError if the file is not a shard.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            if not file.schema_arrow.equals(SCHEMA):
+                raise StorageError(
+                    f"{path} is not a crtsearch shard (its columns differ); remove it and prepare again"
+                )
+            columns = file.read(columns=["patient_id", "record_id", "lead", "symbol", "label"])
+            image_NFT = _mapped_images(path, file.metadata)
+            if image_NFT is None:
+                image_NFT = _decoded_images(file)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise StorageError(
+            f"{path} is not a readable Parquet file: {error}; remove it and prepare again"
+        ) from error
+    return ShardRows(
+        patient_N=np.array(columns["patient_id"].to_pylist(), dtype=np.str_),
+        record_N=np.array(columns["record_id"].to_pylist(), dtype=np.str_),
+        lead_N=np.array(columns["lead"].to_pylist(), dtype=np.str_),
+        symbol_N=np.array(columns["symbol"].to_pylist(), dtype=np.str_),
+        label_N=columns["label"].to_numpy(),
+        image_NFT=image_NFT,
+    )
+
+
+def _mapped_images(path: Path, metadata: pq.FileMetaData) -> npt.NDArray[np.uint8] | None:
+    """The image column as it lies in the file, or None where the file was laid out by another writer."""
+    if metadata.num_row_groups != 1 or metadata.num_rows == 0:
+        return None
+    num_rows = metadata.num_rows
+    chunk = metadata.row_group(0).column(SCHEMA.get_field_index("image"))
+    header_bytes = chunk.total_compressed_size - num_rows * IMAGE_BYTES
+    plain = (
+        chunk.compression == "UNCOMPRESSED" and not chunk.has_dictionary_page and "PLAIN" in chunk.encodings
+    )
+    # One page has one small header; a second page would add a second header between the values.
+    if not plain or not 0 < header_bytes <= MAX_PAGE_HEADER_BYTES or _num_pages(path, chunk) != 1:
+        return None
+    with path.open("rb") as stream:
+        mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    flat = np.frombuffer(
+        mapped, np.uint8, count=num_rows * IMAGE_BYTES, offset=chunk.data_page_offset + header_bytes
+    )
+    return flat.reshape(num_rows, *IMAGE_SHAPE)
+
+
+def _num_pages(path: Path, chunk: pq.ColumnChunkMetaData) -> int:
+    """1 if the first page's header says that it holds every value, 2 (several) otherwise.
+
+    The header is Thrift compact: field 1 page type, field 2 uncompressed size, both zigzag varints.
+    """
+    with path.open("rb") as stream:
+        stream.seek(chunk.data_page_offset)
+        header = stream.read(MAX_PAGE_HEADER_BYTES)
+    if len(header) < 4 or header[0] != 0x15 or header[2] != 0x15:
+        return 2
+    size = shift = 0
+    for byte in header[3:13]:
+        size |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            break
+    return 1 if (size >> 1) == chunk.num_values * IMAGE_BYTES else 2
+
+
+def _decoded_images(file: pq.ParquetFile) -> npt.NDArray[np.uint8]:
+    column = file.read(columns=["image"])["image"].combine_chunks()
+    column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+    flat = np.frombuffer(
+        column.buffers()[1], np.uint8, count=len(column) * IMAGE_BYTES, offset=column.offset * IMAGE_BYTES
+    )
+    return flat.reshape(len(column), *IMAGE_SHAPE)

@@ -1,0 +1,49 @@
+"""What raw data an experiment rests on: the recordings by name, each with the SHA-256 of its files."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crtcore.signal.wfdb_reader import recording_files
+from crtcore.stages import sha256_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One recording on disk. `label` is the patient's outcome (0 or 1), -1 where beats carry labels."""
+
+    record_id: str
+    patient_id: str
+    path: Path
+    label: int = -1
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patient:
+    """One patient of the cohort: outcome, predefined fold if the manifest gives one, and clinical variables
+    by column.
+    """
+
+    patient_id: str
+    label: int
+    fold: int | None = None
+    clinical: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """All recordings of an experiment: the arrhythmia database's and the cohort's."""
+
+    arrhythmia: tuple[Source, ...]
+    cohort: tuple[Source, ...]
+    patients: tuple[Patient, ...]
+    cohort_leads: tuple[str, ...]
+
+
+def content_hash(path: Path, *, annotated: bool) -> str:
+    """SHA-256 over all files of one recording (header, signals, annotation); DataError if one is missing."""
+    digests = [sha256_of(file) for file in recording_files(path, annotated=annotated)]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
