@@ -1,0 +1,175 @@
+"""Recordings -> shards -> images: what is stored, what is built again, and what is not."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crtcore.config import Experiment
+from crtcore.configfile import override
+from crtcore.data.arrhythmia import arrhythmia_sources
+from crtcore.data.cohort import cohort_sources
+from crtcore.data.loader import load_images
+from crtcore.data.prepare import (
+    SHARD_FILE,
+    ShardJob,
+    arrhythmia_jobs,
+    cohort_jobs,
+    evenly_spaced,
+    prepare_stage,
+    run_prepare,
+)
+from crtcore.data.sources import Sources
+from crtcore.errors import DataError, StorageError
+from crtcore.signal.recording import Beats
+from crtcore.stages import StageKey, StageStore
+
+
+def read(experiment: Experiment) -> Sources:
+    recordings, patients, leads = cohort_sources(experiment)
+    return Sources(
+        arrhythmia=arrhythmia_sources(experiment), cohort=recordings, patients=patients, cohort_leads=leads
+    )
+
+
+def open_store(experiment: Experiment) -> StageStore:
+    return StageStore(experiment.storage, cache=experiment.cache)
+
+
+class CountingMap:
+    """`map` that notes how many jobs it was given."""
+
+    def __init__(self) -> None:
+        self.num_jobs = 0
+
+    def __call__(self, function: Callable[[ShardJob], None], jobs: Sequence[ShardJob], /) -> Iterable[None]:
+        self.num_jobs += len(jobs)
+        return map(function, jobs)
+
+
+def build(experiment: Experiment) -> int:
+    """Prepare the cohort with a fresh store; how many shards were built."""
+    counting = CountingMap()
+    jobs = cohort_jobs(experiment, read(experiment))
+    run_prepare(open_store(experiment), prepare_stage("cohort", jobs), jobs, map_jobs=counting)
+    return counting.num_jobs
+
+
+def test_arrhythmia_images_and_labels(tiny: Experiment) -> None:
+    store, jobs = open_store(tiny), arrhythmia_jobs(tiny, read(tiny))
+    stage = prepare_stage("arrhythmia", jobs)
+    seen: list[tuple[int, int]] = []
+    run_prepare(store, stage, jobs, on_progress=lambda done, total: seen.append((done, total)))
+    images = load_images(store, stage)
+    assert images.image_NFT.shape == (4 * 8 * 2, 64, 64)
+    assert images.num_beats == 32 and images.num_patients == 4
+    assert seen == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
+    assert set(images.label_N.tolist()) <= {0, 1, 2, 3, 4} and "" not in images.symbol_N
+    # each image spans its own 80 dB: the brightest point is always 255
+    assert (images.image_NFT.reshape(64, -1).max(axis=1) == 255).all()
+    assert images.beat_N.tolist() == np.repeat(np.arange(32), 2).tolist()
+
+
+def test_cohort_rows_are_beat_major_with_the_patients_label(tiny: Experiment) -> None:
+    store, sources = open_store(tiny), read(tiny)
+    jobs = cohort_jobs(tiny, sources)
+    stage = prepare_stage("cohort", jobs)
+    run_prepare(store, stage, jobs)
+    images = load_images(store, stage)
+    assert images.leads == ("II", "V1")
+    assert images.lead_N.tolist() == [0, 1] * images.num_beats
+    label = {patient.patient_id: patient.label for patient in sources.patients}
+    assert images.label_N.tolist() == [label[patient_id] for patient_id in images.patient_N]
+    assert images.num_patients == 12
+    facts = store.find(stage)
+    assert facts is not None and facts.facts["num_images"] == images.num_images
+
+
+def test_finished_work_is_not_done_again(tiny: Experiment) -> None:
+    assert build(tiny) == 12
+    assert build(tiny) == 0
+
+
+def test_a_damaged_shard_alone_is_built_again(tiny: Experiment) -> None:
+    build(tiny)
+    jobs = cohort_jobs(tiny, read(tiny))
+    store = open_store(tiny)
+    path = store.path(jobs[3].stage, SHARD_FILE)
+    intact = path.read_bytes()
+    path.write_bytes(intact[:-1])
+    stage = prepare_stage("cohort", jobs)
+    with pytest.raises(StorageError, match="is damaged"):
+        load_images(open_store(tiny), stage)
+    store.discard(stage)
+    assert build(tiny) == 1
+    assert open_store(tiny).path(jobs[3].stage, SHARD_FILE).read_bytes() == intact
+
+
+def test_overlapping_cohorts_share_their_shards(tiny: Experiment) -> None:
+    build(tiny)
+    smaller = Path(tiny.storage).parent / "cohort"
+    smaller.mkdir()
+    (smaller / "records").symlink_to(tiny.manifest_path.parent / "records")
+    lines = tiny.manifest_path.read_text().splitlines()
+    (smaller / "cohort.csv").write_text("\n".join(lines[:1] + lines[3:]) + "\n")
+    assert build(override(tiny, {"cohort.manifest": smaller / "cohort.csv"})) == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"spectrogram.window": "hann"}, {"cohort.leads": ("I", "V1")}, {"cohort.max_beats_per_recording": 1}],
+)
+def test_a_changed_setting_is_another_stage(tiny: Experiment, change: dict[str, object]) -> None:
+    sources = read(tiny)
+    changed = override(tiny, change)
+    assert cohort_jobs(changed, read(changed))[0].stage.digest != cohort_jobs(tiny, sources)[0].stage.digest
+
+
+def test_absent_lead_is_named(tiny: Experiment) -> None:
+    with pytest.raises(DataError, match=r"has no lead V9 \(it has I, II"):
+        build(override(tiny, {"cohort.leads": ("II", "V9")}))
+
+
+def test_detected_peaks_take_their_labels_from_the_annotation(tiny: Experiment) -> None:
+    experiment = override(tiny, {"arrhythmia.r_peaks": "detected", "arrhythmia.max_beats_per_record": None})
+    store = open_store(experiment)
+    sources = read(experiment)
+    num_beats = []
+    for config in (experiment, override(experiment, {"arrhythmia.r_peaks": "annotated"})):
+        jobs = arrhythmia_jobs(config, sources)
+        stage = prepare_stage("arrhythmia", jobs)
+        run_prepare(store, stage, jobs)
+        images = load_images(store, stage)
+        assert "" not in images.symbol_N
+        num_beats.append(images.num_beats)
+    detected, annotated = num_beats
+    assert 0.9 * annotated <= detected <= annotated
+
+
+def test_unprepared_set(tiny: Experiment) -> None:
+    jobs = cohort_jobs(tiny, read(tiny))
+    with pytest.raises(StorageError, match="not prepared"):
+        load_images(open_store(tiny), prepare_stage("cohort", jobs))
+
+
+def test_evenly_spaced_keeps_first_and_last() -> None:
+    ones_B = np.ones(10, np.float32)
+    index_B = np.arange(10, dtype=np.int64)
+    beats = Beats(
+        r_sample_B=index_B,
+        start_B=index_B,
+        stop_B=index_B,
+        rr_previous_s_B=ones_B,
+        rr_next_s_B=ones_B,
+        rr_local_s_B=ones_B,
+        symbol_B=np.array(["N"] * 10),
+    )
+    assert evenly_spaced(beats, 4).r_sample_B.tolist() == [0, 3, 6, 9]
+    assert evenly_spaced(beats, None) is beats
+
+
+def test_shards_are_addressed_by_digest(tiny: Experiment) -> None:
+    build(tiny)
+    job = cohort_jobs(tiny, read(tiny))[0]
+    assert open_store(tiny).find(StageKey(name="shard", digest=job.stage.digest)) is not None
