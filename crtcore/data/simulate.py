@@ -1,4 +1,4 @@
-"""A simulated arrhythmia database and CRT cohort with a known truth, for trying the whole chain without patient data."""
+"""A simulated arrhythmia database and CRT cohort with a known truth: the whole chain without patient data."""
 
 import json
 import os
@@ -6,8 +6,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from crtcore.data.simulated_cohort import write_cohort
-from crtcore.data.simulated_database import write_database
+from crtcore.data.simulation.cohort import write_cohort
+from crtcore.data.simulation.database import write_database
 from crtcore.errors import ConfigError, DataError
 
 VERSION = 1  # of the simulated data: raise it whenever the same settings give other files
@@ -25,11 +25,11 @@ def simulate(
 ) -> None:
     """Write `mitdb/` (records with annotated beats) and `cohort/` (patients, manifest, truth) into `folder`.
 
-    The same settings give the same bytes. A folder that holds this very simulation is left as it is; one that holds
-    anything else is refused with a DataError. `folder` appears whole or not at all. `on_progress(what, done, total)`
-    hears of every file written.
+    The same settings give the same bytes. A folder that holds this very simulation is left as it is; one
+    that holds anything else is refused with a DataError. `folder` appears whole or not at all.
+    `on_progress(what, done, total)` hears of every file written.
     """
-    settings = {
+    settings: dict[str, object] = {
         "simulated": True,
         "version": VERSION,
         "seed": seed,
@@ -73,7 +73,7 @@ def _check_settings(*, num_records: int, minutes: float, num_patients: int) -> N
 
 
 def _is_finished(folder: Path, settings: dict[str, object]) -> bool:
-    """Whether this simulation lies in `folder`; False where there is none. Anything else there is a DataError."""
+    """Whether this simulation lies in `folder`, False where nothing does; DataError for anything else."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return False
     remedy = "give an empty or a new folder, or delete this one"

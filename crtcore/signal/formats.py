@@ -1,0 +1,95 @@
+"""Any ECG file we read -> Recording, by its suffix."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from crtcore.errors import DataError
+from crtcore.signal.dicom_reader import read_dicom
+from crtcore.signal.edf_reader import read_edf
+from crtcore.signal.leads import normalise_lead
+from crtcore.signal.numpy_reader import read_npy, read_npz
+from crtcore.signal.plain_signal import side_file_path
+from crtcore.signal.recording import Recording
+from crtcore.signal.tabular_reader import read_csv, read_parquet
+from crtcore.signal.wfdb_reader import read_recording, recording_files
+
+READERS: Final[dict[str, Callable[[Path], Recording]]] = {
+    ".csv": read_csv,
+    ".parquet": read_parquet,
+    ".npy": read_npy,
+    ".npz": read_npz,
+    ".edf": read_edf,
+    ".dcm": read_dicom,
+}
+WITH_SIDE_FILE: Final = (".csv", ".parquet", ".npy")
+WFDB_SUFFIXES: Final = ("", ".hea", ".dat", ".mat")
+SAMPLING_RATES_HZ: Final = (50.0, 20_000.0)
+"""Below, the QRS complex is lost; above, no ECG is recorded: the rate is a mistake."""
+
+
+def read_any(path: Path, *, patient_id: str | None = None, annotated: bool = False) -> Recording:
+    """The recording at `path` in millivolts, its leads in canonical spelling; the suffix says the format.
+
+    No suffix, .hea, .dat and .mat are WFDB; the others are the keys of `READERS`. `patient_id` defaults to
+    the record's name. Only WFDB carries beat annotations (`annotated`). Raises DataError naming the
+    file and the remedy.
+    """
+    record = _wfdb_record(path)
+    if record is not None:
+        recording = read_recording(record, annotated=annotated)
+    else:
+        recording = _reader(path, annotated=annotated)(path)
+    low, high = SAMPLING_RATES_HZ
+    if not low <= recording.sampling_rate_hz <= high:
+        raise DataError(
+            f"{path} has a sampling rate of {recording.sampling_rate_hz:g} Hz, outside {low:g} to {high:g}; "
+            f"correct the rate it gives"
+        )
+    if recording.signal_CS.size == 0:
+        raise DataError(f"{path} holds no samples; remove it or export it again")
+    infinite = np.argwhere(np.isinf(recording.signal_CS))
+    if len(infinite):
+        channel, sample = infinite[0]
+        raise DataError(
+            f"{path}: lead {recording.leads[channel]} is infinite at sample {sample}; "
+            f"leave missing samples empty (NaN)"
+        )
+    return replace(
+        recording,
+        patient_id=recording.patient_id if patient_id is None else patient_id,
+        leads=tuple(normalise_lead(name) for name in recording.leads),
+    )
+
+
+def files_of(path: Path, *, annotated: bool) -> tuple[Path, ...]:
+    """Every file `read_any` reads, the side file if there is one: what a content hash must cover."""
+    record = _wfdb_record(path)
+    if record is not None:
+        return recording_files(record, annotated=annotated)
+    _reader(path, annotated=annotated)
+    side_file = side_file_path(path)
+    return (path, side_file) if path.suffix.lower() in WITH_SIDE_FILE and side_file.is_file() else (path,)
+
+
+def _wfdb_record(path: Path) -> Path | None:
+    """The record's path as wfdb wants it, None where `path` is no WFDB record."""
+    if path.with_name(path.name + ".hea").is_file():  # a record's name may hold a dot
+        return path
+    return path.with_suffix("") if path.suffix.lower() in WFDB_SUFFIXES else None
+
+
+def _reader(path: Path, *, annotated: bool) -> Callable[[Path], Recording]:
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(
+            f"{path} is in no known format; convert it to WFDB (a .hea header) or one of {', '.join(READERS)}"
+        )
+    if annotated:
+        raise DataError(f"{path} carries no beat annotations: only WFDB records (.hea with .atr) do")
+    if not path.is_file():
+        raise DataError(f"{path} does not exist: correct the path or fetch the recording")
+    return reader

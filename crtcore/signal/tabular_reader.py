@@ -1,0 +1,115 @@
+"""CSV and Parquet tables, one column a lead and one row a sample -> Recording.
+
+The sampling rate comes from a first column `time_s` or from the side file NAME.json (plain_signal.py).
+"""
+
+import csv
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from crtcore.errors import DataError
+from crtcore.signal.plain_signal import MAX_DECODED_BYTES, plain_recording, read_side_file
+from crtcore.signal.recording import Recording
+
+TIME_COLUMN: Final = "time_s"
+_MISSING: Final = ["", "nan", "NaN", "NA", "null"]
+_STEP_TOLERANCE: Final = 0.5  # of a step: room for rounded times, while one lost sample makes a step of 2
+_RATE_TOLERANCE: Final = 0.01
+
+
+def read_csv(path: Path) -> Recording:
+    """The table at `path`: a header row of lead names, numbers in the side file's unit; empty is missing."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            header = [name.strip() for name in next(csv.reader(stream), [])]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is not a CSV file in UTF-8 ({error}): save it as one") from error
+    if not header or any(_is_number(name) for name in header):
+        raise DataError(f"{path} has no header row: name the leads in its first row")
+    try:
+        table = pyarrow.csv.read_csv(
+            path,
+            # One thread: only then does the error name the row.
+            read_options=pyarrow.csv.ReadOptions(column_names=header, skip_rows=1, use_threads=False),
+            # An empty row is a missing sample: to skip it would shift all that follow.
+            parse_options=pyarrow.csv.ParseOptions(ignore_empty_lines=False),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(header, pa.float64()), null_values=_MISSING
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        raise DataError(
+            f"{path}: {error}; give every row one number a column, commas between cells and a decimal point"
+        ) from error
+    return _table_recording(path, table, first_row=2)
+
+
+def read_parquet(path: Path) -> Recording:
+    """The table at `path`: numeric columns named after leads, in the side file's unit; null is missing."""
+    try:
+        with pq.ParquetFile(path) as file:
+            needed = file.metadata.num_rows * file.metadata.num_columns * 8
+            if needed > MAX_DECODED_BYTES:
+                raise DataError(
+                    f"{path} claims {file.metadata.num_rows} rows of {file.metadata.num_columns} columns, "
+                    f"more than {MAX_DECODED_BYTES} bytes: split the recording"
+                )
+            table = file.read()
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} is not a readable Parquet file ({error}): write it again") from error
+    for field in table.schema:
+        if not (pa.types.is_floating(field.type) or pa.types.is_integer(field.type)):
+            raise DataError(
+                f"{path}: column {field.name!r} holds {field.type}, no numbers; drop or convert it"
+            )
+    return _table_recording(path, table, first_row=1)
+
+
+def _table_recording(path: Path, table: pa.Table, *, first_row: int) -> Recording:
+    side = read_side_file(path)
+    names = tuple(table.column_names)
+    column_CS = np.array(
+        [column.cast(pa.float64()).to_numpy() for column in table.columns], dtype=np.float64
+    ).reshape(len(names), table.num_rows)
+    rate = side.sampling_rate_hz
+    if names[:1] == (TIME_COLUMN,):
+        names = names[1:]
+        timed = _rate_of(path, column_CS[0], first_row)
+        column_CS = column_CS[1:]
+        if rate is not None and abs(rate - timed) > _RATE_TOLERANCE * timed:
+            raise DataError(
+                f"{path}: {TIME_COLUMN} gives {timed:g} Hz and its side file {rate:g} Hz; correct one of them"
+            )
+        # Stored times are rounded: where both are given, the side file is the exact one.
+        rate = timed if rate is None else rate
+    leads = names if side.leads is None else tuple(side.leads)
+    return plain_recording(path, column_CS, sampling_rate_hz=rate, unit=side.unit, leads=leads)
+
+
+def _rate_of(path: Path, time_S: npt.NDArray[np.float64], first_row: int) -> float:
+    if len(time_S) < 2:
+        raise DataError(f"{path} has {len(time_S)} samples, too few for a sampling rate; export it again")
+    step_S = np.diff(time_S)
+    step = float(np.nanmedian(step_S)) if not np.isnan(step_S).all() else 0.0
+    uneven = np.flatnonzero(~(np.abs(step_S - step) <= _STEP_TOLERANCE * step))
+    if step <= 0 or len(uneven):
+        row = first_row + 1 + (int(uneven[0]) if len(uneven) else 0)
+        raise DataError(
+            f"{path} row {row}: {TIME_COLUMN} does not advance by the common step of {step:g} s; "
+            f"give evenly spaced seconds and leave the cells of missing samples empty"
+        )
+    return round(float((len(time_S) - 1) / (time_S[-1] - time_S[0])), 3)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

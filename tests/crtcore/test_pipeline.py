@@ -1,0 +1,93 @@
+"""The straight line on small simulated data: every stage in order, shared where it can be, resumed where it stopped."""
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from crtcore.config import Experiment
+from crtcore.configfile import override
+from crtcore.pipeline import open_store, plan, read_sources, run_trial
+from crtcore.stages import Stage, StageStore
+
+CPU = torch.device("cpu")
+
+
+def run(experiment: Experiment, *, stop_after: int | None = None) -> list[tuple[str, int, dict[str, float]]]:
+    """The reports of one trial in a fresh store, cut off after `stop_after` reports as a killed process would be."""
+    reports = []
+    for report in run_trial(open_store(experiment), experiment, read_sources(experiment), CPU):
+        reports.append((report.stage, report.epoch, dict(report.metrics)))
+        if len(reports) == stop_after:
+            break
+    return reports
+
+
+def oof(experiment: Experiment) -> dict[str, list[object]]:
+    stages = plan(experiment, read_sources(experiment))
+    table: dict[str, list[object]] = pq.read_table(
+        open_store(experiment).path(stages.finetune, "oof.parquet")
+    ).to_pydict()
+    return table
+
+
+def test_stages_run_in_order_and_each_patient_is_scored_once(tiny: Experiment) -> None:
+    reports = run(tiny)
+    assert [(stage, epoch) for stage, epoch, _ in reports] == [
+        ("pretrain", 1),
+        ("features", 1),
+        ("finetune", 1),
+        ("finetune", 2),
+    ]
+    assert 0 <= reports[-1][2]["auc"] <= 1
+    scores = oof(tiny)
+    assert len(scores["patient_id"]) == len(set(map(str, scores["patient_id"]))) == 12
+    assert all(0 <= float(str(score)) <= 1 for score in scores["score"])
+
+
+def test_a_finished_trial_is_answered_from_what_is_stored(
+    tiny: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run(tiny)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a finished stage was built again")
+
+    monkeypatch.setattr(StageStore, "commit", refuse)
+    again = run(tiny)
+    assert again == [report for report in first if report[0] == "finetune"]
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 3])
+def test_a_trial_cut_off_anywhere_ends_as_if_it_had_not_been(
+    tiny: Experiment, tmp_path: Path, stop_after: int
+) -> None:
+    whole = tiny.model_copy(update={"storage": str(tmp_path / "whole")})
+    expected = run(whole)
+    run(tiny, stop_after=stop_after)
+    resumed = run(tiny)
+    assert [report for report in resumed if report[0] == "finetune"] == expected[2:]
+    assert oof(tiny) == oof(whole)
+
+
+def test_trials_share_the_stages_they_have_in_common(tiny: Experiment) -> None:
+    sources = read_sources(tiny)
+    base = plan(tiny, sources)
+
+    def shared(**values: object) -> set[str]:
+        other = plan(override(tiny, {key.replace("__", "."): value for key, value in values.items()}), sources)
+        return {stage.name for stage in base.shared if stage in other.shared}
+
+    everything = {"prepare", "pretrain", "features"}
+    assert shared(finetune__learning_rate=0.5, finetune__batch_size=8) == everything
+    assert shared(finetune__frozen_groups=3) == everything - {"features"}
+    assert shared(pretrain__depth=34) == {"prepare"}
+    assert shared(spectrogram__window="hann") == set()
+    assert shared(search__trials=99, resources__trial__cpus=2) == everything
+
+
+def test_nothing_is_frozen_without_features(tiny: Experiment) -> None:
+    stages = plan(override(tiny, {"finetune.frozen_groups": 0}), read_sources(tiny))
+    assert stages.features is None
+    assert all(isinstance(stage, Stage) for stage in stages.shared)
