@@ -83,8 +83,11 @@ def _rows(manifest: Path) -> Iterator[_Row]:
     if manifest.suffix == ".parquet":
         try:
             records = pq.read_table(manifest).to_pylist()
-        except (pa.ArrowInvalid, OSError) as error:
-            raise DataError(f"cohort manifest {manifest} is not a readable Parquet file: {error}") from error
+        except (pa.ArrowException, OSError) as error:
+            problem = " ".join(str(error).split())
+            raise DataError(
+                f"cohort manifest {manifest} is not a readable Parquet file: {problem}"
+            ) from error
         first_row = 1
     else:
         try:
@@ -146,7 +149,7 @@ def _volume(value: Any, name: str, where: str) -> float:
 
 def _fold(value: Any, where: str) -> int:
     number = _clinical(value)
-    if not isinstance(number, float) or number != int(number):
+    if not isinstance(number, float) or not number.is_integer():
         raise DataError(f"{where}: fold {value!r} is not a whole number")
     return int(number)
 

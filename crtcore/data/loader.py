@@ -1,10 +1,11 @@
 """A prepared set -> one memory-mapped array of images, shared by all processes of a node.
 
 The first process of a node to ask for a set copies its shards, verified, into one file under the cache
-folder (temporary name, `os.replace`, keyed by the set's digest); all others map that file and share its
-pages.
+folder (temporary name, `os.replace`, keyed by the set's digest); all others compare that file with the
+shards, map it and share its pages.
 """
 
+import math
 import os
 import uuid
 from dataclasses import dataclass
@@ -62,10 +63,16 @@ def load_images(store: StageStore, stage: Stage) -> ImageSet:
         raise StorageError(
             f"{stage} is not prepared in {store.uri}; run `crtsearch prepare` with the same config"
         )
-    shards = [
-        read_shard(store.path(StageKey(name="shard", digest=entry["digest"]), SHARD_FILE))
-        for entry in manifest.facts["shards"]
-    ]
+    try:
+        shards = [
+            read_shard(store.path(StageKey(name="shard", digest=entry["digest"]), SHARD_FILE))
+            for entry in manifest.facts["shards"]
+        ]
+    except StorageError:
+        store.discard(
+            stage
+        )  # so that the next `run_prepare` looks at every shard and builds the damaged anew
+        raise
     leads = tuple(manifest.facts["leads"])
     lead_N = np.concatenate([shard.lead_N for shard in shards])
     new_beat_N = np.concatenate([_starts_beat(shard) for shard in shards])
@@ -93,13 +100,31 @@ def _index_in(lead_N: StrArray, leads: tuple[str, ...]) -> IntArray:
 
 
 def _mapped(path: Path, shards: list[ShardRows]) -> npt.NDArray[np.uint8]:
-    num_images = sum(len(shard.image_NFT) for shard in shards)
-    shape = (num_images, *IMAGE_SHAPE)
-    if not path.is_file() or path.stat().st_size != int(np.prod(shape)):
+    if not _holds(path, shards):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
         with temporary.open("wb") as stream:
             for shard in shards:
                 stream.write(shard.image_NFT.data)
-        os.replace(temporary, path)
-    return np.memmap(path, np.uint8, mode="r", shape=shape)
+        if _holds(path, shards):  # another process of this node was quicker: share its pages
+            temporary.unlink()
+        else:
+            os.replace(temporary, path)
+    return np.memmap(path, np.uint8, mode="r", shape=(_num_images(shards), *IMAGE_SHAPE))
+
+
+def _holds(path: Path, shards: list[ShardRows]) -> bool:
+    """Whether `path` holds the images of `shards`, byte for byte."""
+    shape = (_num_images(shards), *IMAGE_SHAPE)
+    if not path.is_file() or path.stat().st_size != math.prod(shape):
+        return False
+    image_NFT = np.memmap(path, np.uint8, mode="r", shape=shape)
+    stop_of_shards = np.cumsum([len(shard.image_NFT) for shard in shards])
+    return all(
+        np.array_equal(image_NFT[stop - len(shard.image_NFT) : stop], shard.image_NFT)
+        for stop, shard in zip(stop_of_shards, shards, strict=True)
+    )
+
+
+def _num_images(shards: list[ShardRows]) -> int:
+    return sum(len(shard.image_NFT) for shard in shards)

@@ -6,7 +6,6 @@ group and one row group per file: its bytes lie in the file as one C-ordered uin
 without a copy. Other readers of Parquet (pandas, DuckDB, Spark) see an ordinary table.
 """
 
-import io
 import mmap
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +38,7 @@ SCHEMA = pa.schema(
         pa.field("image", pa.binary(IMAGE_BYTES), nullable=False),
     ]
 )
+NAMES = ["patient_id", "record_id", "lead", "symbol"]  # text that repeats: stored, and read, as dictionaries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ def encode_shard(
     beats: Beats,
     label_B: IntArray,
     image_BCFT: npt.NDArray[np.uint8],
-) -> bytes:
+) -> memoryview:
     """One recording's beats as a Parquet file; `image_BCFT` is uint8, shape (beats, leads, 64, 64)."""
     num_beats, num_leads = len(beats), len(leads)
     assert image_BCFT.shape == (num_beats, num_leads, *IMAGE_SHAPE) and image_BCFT.dtype == np.uint8
@@ -89,19 +89,19 @@ def encode_shard(
         },
         schema=SCHEMA,
     )
-    sink = io.BytesIO()
+    sink = pa.BufferOutputStream()
     pq.write_table(
         table,
         sink,
         compression="none",
-        use_dictionary=["patient_id", "record_id", "lead", "symbol"],
+        use_dictionary=NAMES,
         write_statistics=False,
         row_group_size=max(num_rows, 1),
         write_batch_size=max(num_rows, 1),
         max_rows_per_page=max(num_rows, 1),
         data_page_size=max(num_rows, 1) * IMAGE_BYTES + 1,
     )
-    return sink.getvalue()
+    return memoryview(sink.getvalue())
 
 
 def read_shard(path: Path) -> ShardRows:
@@ -111,32 +111,47 @@ def read_shard(path: Path) -> ShardRows:
     Raises StorageError if the file is not a shard.
     """
     try:
-        with pq.ParquetFile(path) as file:
-            if not file.schema_arrow.equals(SCHEMA):
-                raise StorageError(
-                    f"{path} is not a crtsearch shard (its columns differ); remove it and prepare again"
-                )
-            columns = file.read(columns=["patient_id", "record_id", "lead", "symbol", "label"])
+        if not pq.read_schema(path, memory_map=True).equals(SCHEMA):
+            raise StorageError(
+                f"{path} is not a crtsearch shard (its columns differ); remove it and prepare again"
+            )
+        with pq.ParquetFile(path, read_dictionary=NAMES, memory_map=True) as file:
+            columns = file.read(columns=[*NAMES, "label"], use_threads=False)
+            columns.validate(full=True)
+            if columns.num_rows == 0:
+                raise StorageError(f"{path} is a shard without rows; remove it and prepare again")
             image_NFT = _mapped_images(path, file.metadata)
             if image_NFT is None:
                 image_NFT = _decoded_images(file)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise StorageError(
-            f"{path} is not a readable Parquet file: {error}; remove it and prepare again"
+            f"{path} is not a readable Parquet file ({' '.join(str(error).split())}); "
+            f"remove it and prepare again"
         ) from error
     return ShardRows(
-        patient_N=np.array(columns["patient_id"].to_pylist(), dtype=np.str_),
-        record_N=np.array(columns["record_id"].to_pylist(), dtype=np.str_),
-        lead_N=np.array(columns["lead"].to_pylist(), dtype=np.str_),
-        symbol_N=np.array(columns["symbol"].to_pylist(), dtype=np.str_),
+        patient_N=_names(columns["patient_id"]),
+        record_N=_names(columns["record_id"]),
+        lead_N=_names(columns["lead"]),
+        symbol_N=_names(columns["symbol"]),
         label_N=columns["label"].to_numpy(),
         image_NFT=image_NFT,
     )
 
 
+def _names(column: pa.ChunkedArray) -> StrArray:
+    encoded = _one_array(column)
+    index_N: IntArray = encoded.indices.to_numpy()
+    return np.array(encoded.dictionary.to_pylist(), dtype=np.str_)[index_N]
+
+
+def _one_array(column: pa.ChunkedArray) -> pa.Array:
+    array = column.combine_chunks()
+    return array.chunk(0) if isinstance(array, pa.ChunkedArray) else array
+
+
 def _mapped_images(path: Path, metadata: pq.FileMetaData) -> npt.NDArray[np.uint8] | None:
     """The image column as it lies in the file, or None where the file was laid out by another writer."""
-    if metadata.num_row_groups != 1 or metadata.num_rows == 0:
+    if metadata.num_row_groups != 1:
         return None
     num_rows = metadata.num_rows
     chunk = metadata.row_group(0).column(SCHEMA.get_field_index("image"))
@@ -175,8 +190,7 @@ def _num_pages(path: Path, chunk: pq.ColumnChunkMetaData) -> int:
 
 
 def _decoded_images(file: pq.ParquetFile) -> npt.NDArray[np.uint8]:
-    column = file.read(columns=["image"])["image"].combine_chunks()
-    column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+    column = _one_array(file.read(columns=["image"])["image"])
     flat = np.frombuffer(
         column.buffers()[1], np.uint8, count=len(column) * IMAGE_BYTES, offset=column.offset * IMAGE_BYTES
     )
