@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Depth = Literal[18, 34, 50, 101, 152]
+QualityFlag = Literal["flat", "clipped", "missing", "noisy", "too_short", "too_few_beats"]
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -54,6 +55,9 @@ class CohortConfig(Settings):
         default=None, description="lead names; all that the recordings share if unset"
     )
     max_beats_per_recording: PositiveInt | None = None
+    exclude: tuple[QualityFlag, ...] = Field(
+        default=(), description="leave out recordings that carry one of these flags on a lead that is used"
+    )
 
 
 class PretrainConfig(Settings):

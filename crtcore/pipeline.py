@@ -10,7 +10,8 @@ import torch
 from crtcore.config import Experiment
 from crtcore.data.arrhythmia import arrhythmia_sources
 from crtcore.data.cohort import cohort_sources
-from crtcore.data.prepare import MapJobs, arrhythmia_jobs, cohort_jobs, prepare_stage, run_prepare
+from crtcore.data.prepare import MapJobs, arrhythmia_stage, cohort_stage, run_prepare
+from crtcore.data.recording_shard import arrhythmia_jobs, cohort_jobs
 from crtcore.data.sources import Sources
 from crtcore.stages import Stage, StageStore
 from crtcore.training.epochs import EpochReport
@@ -50,8 +51,8 @@ def read_sources(experiment: Experiment) -> Sources:
 
 def plan(experiment: Experiment, sources: Sources) -> Plan:
     """The stages of `experiment` on `sources`; builds nothing."""
-    arrhythmia = prepare_stage("arrhythmia", arrhythmia_jobs(experiment, sources))
-    cohort = prepare_stage("cohort", cohort_jobs(experiment, sources))
+    arrhythmia = arrhythmia_stage(experiment, sources)
+    cohort = cohort_stage(experiment, sources)
     pretrain = pretrain_stage(experiment, arrhythmia)
     return Plan(
         arrhythmia=arrhythmia,
@@ -77,14 +78,14 @@ def prepare(
 ) -> None:
     """Build both prepared sets, as far as they are missing."""
     sets = (
-        ("arrhythmia", arrhythmia_jobs(experiment, sources)),
-        ("cohort", cohort_jobs(experiment, sources)),
+        ("arrhythmia", arrhythmia_stage, arrhythmia_jobs),
+        ("cohort", cohort_stage, cohort_jobs),
     )
-    for name, jobs in sets:
+    for name, stage_of, jobs_of in sets:
         run_prepare(
             store,
-            prepare_stage(name, jobs),
-            jobs,
+            stage_of(experiment, sources),
+            jobs_of(experiment, sources),
             map_jobs=map_jobs,
             on_progress=functools.partial(on_progress, f"prepare {name}"),
         )

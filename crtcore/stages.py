@@ -4,8 +4,8 @@ resume mechanism.
     <storage>/stages/<name>/<digest>/manifest.json   committed: complete, with the SHA-256 of each file
     <storage>/stages/<name>/<digest>.progress        the epoch checkpoint of an unfinished stage
 
-A commit is one rename where the file system has one; on an object store the manifest, written last, is the
-commit.
+A commit is one rename where the file system has one. On an object store the files lie in a folder of the
+attempt's own beside the manifest, which names that folder; the manifest, written last, is the commit.
 """
 
 import hashlib
@@ -25,6 +25,7 @@ import pyarrow.fs as pafs
 from crtcore.errors import StorageError
 
 JSON = Any  # a value of the json module; Python has no finite type for it
+Content = bytes | memoryview | Path  # what a file of a stage is made from
 MANIFEST = "manifest.json"
 DIGEST_LENGTH = 20
 
@@ -51,8 +52,7 @@ class Stage:
             "inputs": list(self.inputs),
             "version": self.version,
         }
-        text = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
+        return _sha256_of_json(identity)[:DIGEST_LENGTH]
 
     def __str__(self) -> str:
         return f"{self.name}/{self.digest}"
@@ -72,11 +72,12 @@ class StageKey:
 @dataclass(frozen=True, kw_only=True)
 class StageManifest:
     """What a committed stage says of itself: `files` maps a name to its bytes and SHA-256, `facts` is the
-    stage's own.
+    stage's own, `folder` is where the files lie, relative to the manifest.
     """
 
     files: Mapping[str, Mapping[str, JSON]]
     facts: Mapping[str, JSON]
+    folder: str
 
 
 class StageStore:
@@ -94,19 +95,21 @@ class StageStore:
                 if "://" in uri
                 else (pafs.LocalFileSystem(), str(Path(uri).expanduser().absolute()))
             )
+            self._is_local = isinstance(self._fs, pafs.LocalFileSystem)
+            bucket = root.split("/")[0] or "/"
+            if not self._is_local and self._fs.get_file_info(bucket).type == pafs.FileType.NotFound:
+                raise FileNotFoundError(f"there is no bucket {bucket}")
         except (pa.ArrowInvalid, OSError) as error:
             raise StorageError(
-                f"storage {uri!r} cannot be used: {error}; give a directory or an s3:// or gs:// URI"
+                f"storage {uri!r} cannot be used: {error}; give a directory, or an s3:// or gs:// URI that "
+                f"this machine's credentials open"
             ) from error
         self._root = f"{root.rstrip('/')}/stages"
-        self._is_local = isinstance(self._fs, pafs.LocalFileSystem)
         self._manifests: dict[str, StageManifest] = {}
         self._verified: set[str] = set()
 
     def find(self, stage: Stage | StageKey) -> StageManifest | None:
-        """The manifest of a committed stage, None if it was never committed; StorageError if the manifest
-        is unreadable.
-        """
+        """The manifest of a committed stage, None if it was never committed; StorageError if damaged."""
         if stage.digest in self._manifests:
             return self._manifests[stage.digest]
         text = self._read(f"{self._folder(stage)}/{MANIFEST}")
@@ -114,8 +117,10 @@ class StageStore:
             return None
         try:
             content = json.loads(text)
-            manifest = StageManifest(files=content["files"], facts=content["facts"])
-        except (ValueError, KeyError, TypeError) as error:
+            if content.pop("sha256") != _sha256_of_json(content):
+                raise ValueError("the manifest is not the one that was written")
+            manifest = StageManifest(files=content["files"], facts=content["facts"], folder=content["folder"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise self._damaged(stage, MANIFEST) from error
         self._manifests[stage.digest] = manifest
         return manifest
@@ -130,27 +135,32 @@ class StageStore:
             raise StorageError(
                 f"stage {stage} has no file {name} in {self.uri}; run the same command again to build it"
             )
-        path = Path(self._folder(stage), name) if self._is_local else self._download(stage, name)
+        folder = self._folder(stage) if self._is_local else self._cached(stage)
+        path = Path(folder, manifest.folder, name)
         if str(path) not in self._verified:
-            if not path.is_file() or sha256_of(path) != manifest.files[name]["sha256"]:
+            sha256 = manifest.files[name]["sha256"]
+            intact = _holds(path, sha256)
+            if not intact and not self._is_local:
+                self._download(f"{self._folder(stage)}/{manifest.folder}/{name}", path)
+                intact = _holds(path, sha256)
+            if not intact:
                 raise self._damaged(stage, name)
             self._verified.add(str(path))
         return path
 
-    def commit(
-        self, stage: Stage, files: Mapping[str, bytes | Path], facts: Mapping[str, JSON]
-    ) -> StageManifest:
-        """Make `files` and `facts` the stage's output, all at once; committing what is committed changes
-        nothing.
-        """
+    def commit(self, stage: Stage, files: Mapping[str, Content], facts: Mapping[str, JSON]) -> StageManifest:
+        """Make `files` and `facts` the stage's output, all at once; a second commit changes nothing."""
         if self.find(stage) is None:
             # A name of its own for each attempt: a process presumed dead and its successor never mix files.
+            attempt = uuid.uuid4().hex[:8]
             target = self._folder(stage)
-            attempt = f"{self._root}/{stage.name}/.tmp-{stage.digest}-{uuid.uuid4().hex[:8]}"
-            folder = attempt if self._is_local else target
-            self._fs.create_dir(folder)
+            if self._is_local:
+                home, folder = f"{self._root}/{stage.name}/.tmp-{stage.digest}-{attempt}", "."
+                self._fs.create_dir(home)
+            else:
+                home, folder = target, attempt
             for name, content in files.items():
-                self._write(f"{folder}/{name}", content)
+                self._write(f"{home}/{folder}/{name}", content)
             manifest = {
                 "stage": stage.name,
                 "digest": stage.digest,
@@ -158,12 +168,14 @@ class StageStore:
                 "inputs": list(stage.inputs),
                 "config": dict(stage.config),
                 "files": {name: _entry(content) for name, content in files.items()},
+                "folder": folder,
                 "facts": dict(facts),
             }
-            text = json.dumps(manifest, indent=1, sort_keys=True, allow_nan=False)
-            self._write(f"{folder}/{MANIFEST}", text.encode())
+            content = json.loads(json.dumps(manifest, allow_nan=False))  # as its readers will see it
+            text = json.dumps(content | {"sha256": _sha256_of_json(content)}, indent=1, sort_keys=True)
+            self._write(f"{home}/{MANIFEST}", text.encode())
             if self._is_local:
-                self._rename(folder, target)
+                self._rename(home, target)
         self.clear_progress(stage)
         committed = self.find(stage)
         assert committed is not None
@@ -174,17 +186,20 @@ class StageStore:
         self._manifests.pop(stage.digest, None)
         folder = self._folder(stage)
         self._verified = {path for path in self._verified if f"/{stage.name}/{stage.digest}/" not in path}
-        # The manifest goes first: a removal cut short leaves an uncommitted stage, never a committed half.
-        self._delete(f"{folder}/{MANIFEST}")
-        if self._fs.get_file_info(folder).type == pafs.FileType.Directory:
-            self._fs.delete_dir(folder)
+        if self._is_local and Path(folder).is_dir():
+            removed = f"{self._root}/{stage.name}/.tmp-{stage.digest}-{uuid.uuid4().hex[:8]}"
+            os.rename(folder, removed)  # a removal cut short leaves no half of a stage
+            shutil.rmtree(removed)
+        elif not self._is_local:
+            self._delete(f"{folder}/{MANIFEST}")  # first: what it named is unreachable from here on
+            self._fs.delete_dir_contents(folder, missing_dir_ok=True)
         shutil.rmtree(self._cached(stage), ignore_errors=True)
 
     def save_progress(self, stage: Stage, data: bytes) -> None:
         """Replace the epoch checkpoint of an unfinished stage, all at once."""
-        self._fs.create_dir(f"{self._root}/{stage.name}")
         final = f"{self._folder(stage)}.progress"
         if self._is_local:
+            self._fs.create_dir(f"{self._root}/{stage.name}")
             temporary = f"{final}.{uuid.uuid4().hex[:8]}"
             self._write(temporary, data)
             os.replace(temporary, final)
@@ -206,29 +221,27 @@ class StageStore:
         return self.cache / "stages" / stage.name / stage.digest
 
     def _read(self, path: str) -> bytes | None:
-        if self._fs.get_file_info(path).type != pafs.FileType.File:
-            return None
         try:
             with self._fs.open_input_file(path) as stream:
                 return bytes(stream.readall())
-        except FileNotFoundError:  # removed between the question and the reading
+        except FileNotFoundError:
             return None
 
-    def _write(self, path: str, content: bytes | Path) -> None:
+    def _write(self, path: str, content: Content) -> None:
         if self._is_local:
             with open(path, "wb") as target:
-                if isinstance(content, bytes):
-                    target.write(content)
-                else:
+                if isinstance(content, Path):
                     with content.open("rb") as source:
                         shutil.copyfileobj(source, target, 1 << 20)
+                else:
+                    target.write(content)
                 target.flush()
                 os.fsync(target.fileno())
-        elif isinstance(content, bytes):
+        elif isinstance(content, Path):
+            pafs.copy_files(str(content), path, destination_filesystem=self._fs)
+        else:
             with self._fs.open_output_stream(path) as stream:
                 stream.write(content)
-        else:
-            pafs.copy_files(str(content), path, destination_filesystem=self._fs)
 
     def _delete(self, path: str) -> None:
         if self._fs.get_file_info(path).type == pafs.FileType.File:
@@ -237,20 +250,22 @@ class StageStore:
     def _rename(self, folder: str, target: str) -> None:
         try:
             os.rename(folder, target)
-        except OSError:
-            # Another process committed the same stage first: its output is as good as ours.
-            if not Path(target, MANIFEST).is_file():
+        except OSError as error:
+            if not Path(target).is_dir():
                 raise
-            shutil.rmtree(folder)
+            if not Path(target, MANIFEST).is_file():
+                problem = f"{target} holds files but no {MANIFEST}; remove it and run the same command again"
+                raise StorageError(problem) from error
+            shutil.rmtree(folder)  # another process committed the same stage first: as good as ours
 
-    def _download(self, stage: Stage | StageKey, name: str) -> Path:
-        final = self._cached(stage) / name
-        if not final.is_file():
-            final.parent.mkdir(parents=True, exist_ok=True)
-            temporary = final.with_name(f".{name}.{uuid.uuid4().hex[:8]}")
-            pafs.copy_files(f"{self._folder(stage)}/{name}", str(temporary), source_filesystem=self._fs)
-            os.replace(temporary, final)
-        return final
+    def _download(self, source: str, path: Path) -> None:
+        """Copy an object to the local `path`, all at once; nothing is done if there is no such object."""
+        if self._fs.get_file_info(source).type != pafs.FileType.File:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+        pafs.copy_files(source, str(temporary), source_filesystem=self._fs)
+        os.replace(temporary, path)
 
     def _damaged(self, stage: Stage | StageKey, name: str) -> StorageError:
         return StorageError(
@@ -259,13 +274,22 @@ class StageStore:
         )
 
 
-def _entry(content: bytes | Path) -> dict[str, JSON]:
-    if isinstance(content, bytes):
-        return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    return {"bytes": content.stat().st_size, "sha256": sha256_of(content)}
+def _entry(content: Content) -> dict[str, JSON]:
+    if isinstance(content, Path):
+        return {"bytes": content.stat().st_size, "sha256": sha256_of(content)}
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's content, hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _holds(path: Path, sha256: str) -> bool:
+    return path.is_file() and sha256_of(path) == sha256
+
+
+def _sha256_of_json(content: Mapping[str, JSON]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

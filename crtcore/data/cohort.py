@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from crtcore.config import Experiment
 from crtcore.data.sources import Patient, Source, content_hash
 from crtcore.errors import DataError
-from crtcore.signal.wfdb_reader import read_recording
+from crtcore.signal.formats import read_any
+from crtcore.signal.leads import normalise_lead
 
 REQUIRED = ("patient_id", "recording")
 LVESV = ("lvesv_baseline_ml", "lvesv_followup_ml")
@@ -71,8 +72,8 @@ def cohort_sources(experiment: Experiment) -> tuple[tuple[Source, ...], tuple[Pa
             f"{manifest} gives a fold to some patients only; fill the column `fold` or leave it out"
         )
     first = next(iter(sources.values()))
-    leads = experiment.cohort.leads or read_recording(first.path).leads
-    return tuple(sources.values()), tuple(patients.values()), leads
+    leads = experiment.cohort.leads or read_any(first.path).leads
+    return tuple(sources.values()), tuple(patients.values()), tuple(map(normalise_lead, leads))
 
 
 def _rows(manifest: Path) -> Iterator[_Row]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from crtcore.data.prepare import SHARD_FILE
+from crtcore.data.recording_shard import SHARD_FILE
 from crtcore.data.shards import ShardRows, read_shard
 from crtcore.errors import StorageError
 from crtcore.signal.recording import IntArray, StrArray
@@ -69,9 +69,8 @@ def load_images(store: StageStore, stage: Stage) -> ImageSet:
             for entry in manifest.facts["shards"]
         ]
     except StorageError:
-        store.discard(
-            stage
-        )  # so that the next `run_prepare` looks at every shard and builds the damaged anew
+        # So that the next `run_prepare` looks at every shard again, and builds the damaged one anew.
+        store.discard(stage)
         raise
     leads = tuple(manifest.facts["leads"])
     lead_N = np.concatenate([shard.lead_N for shard in shards])

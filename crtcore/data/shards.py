@@ -155,18 +155,19 @@ def _mapped_images(path: Path, metadata: pq.FileMetaData) -> npt.NDArray[np.uint
         return None
     num_rows = metadata.num_rows
     chunk = metadata.row_group(0).column(SCHEMA.get_field_index("image"))
+    start, stop = chunk.data_page_offset, chunk.data_page_offset + chunk.total_compressed_size
     header_bytes = chunk.total_compressed_size - num_rows * IMAGE_BYTES
     plain = (
         chunk.compression == "UNCOMPRESSED" and not chunk.has_dictionary_page and "PLAIN" in chunk.encodings
     )
+    if not plain or not 0 < start < stop < path.stat().st_size:
+        return None
     # One page has one small header; a second page would add a second header between the values.
-    if not plain or not 0 < header_bytes <= MAX_PAGE_HEADER_BYTES or _num_pages(path, chunk) != 1:
+    if not 0 < header_bytes <= MAX_PAGE_HEADER_BYTES or _num_pages(path, chunk) != 1:
         return None
     with path.open("rb") as stream:
         mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-    flat = np.frombuffer(
-        mapped, np.uint8, count=num_rows * IMAGE_BYTES, offset=chunk.data_page_offset + header_bytes
-    )
+    flat = np.frombuffer(mapped, np.uint8, count=num_rows * IMAGE_BYTES, offset=start + header_bytes)
     return flat.reshape(num_rows, *IMAGE_SHAPE)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crtcore.signal.wfdb_reader import recording_files
+from crtcore.signal.formats import files_of
 from crtcore.stages import sha256_of
 
 
@@ -43,7 +43,13 @@ class Sources:
     cohort_leads: tuple[str, ...]
 
 
+def predefined_folds(sources: Sources) -> dict[str, int] | None:
+    """The manifest's folds by patient id, None where it leaves them to us."""
+    folds = {patient.patient_id: patient.fold for patient in sources.patients if patient.fold is not None}
+    return folds or None
+
+
 def content_hash(path: Path, *, annotated: bool) -> str:
     """SHA-256 over all files of one recording (header, signals, annotation); DataError if one is missing."""
-    digests = [sha256_of(file) for file in recording_files(path, annotated=annotated)]
+    digests = [sha256_of(file) for file in files_of(path, annotated=annotated)]
     return hashlib.sha256("".join(digests).encode()).hexdigest()

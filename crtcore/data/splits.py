@@ -1,6 +1,6 @@
 """Splits by patient: cross-validation folds, and the published split of the MIT-BIH database."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
 from crtcore.errors import DataError
+from crtcore.seeding import child_seed
 from crtcore.signal.recording import IntArray, StrArray
 
 # fmt: off
@@ -59,6 +60,45 @@ def patient_folds(patient_P: StrArray, label_P: IntArray, *, num_folds: int, see
     return tuple(
         Fold(train_P=np.sort(order_P[train]), test_P=np.sort(order_P[test]))
         for train, test in folds.split(order_P, label_P[order_P])
+    )
+
+
+def given_folds(fold_P: IntArray, label_P: IntArray) -> tuple[Fold, ...]:
+    """The folds that a cohort predefines: patients with one number in `fold_P` are scored together.
+
+    Raises DataError when there is one fold only, or one without both outcomes (its AUC would not exist).
+    """
+    numbers = np.unique(fold_P)
+    if len(numbers) < 2:
+        raise DataError("all patients are in one fold; give at least two folds in the manifest's column fold")
+    for number in numbers:
+        labels = np.unique(label_P[fold_P == number])
+        if len(labels) < 2:
+            raise DataError(
+                f"fold {number} has only patients with label {labels[0]}; give each fold both outcomes"
+            )
+    return tuple(
+        Fold(train_P=np.flatnonzero(fold_P != number), test_P=np.flatnonzero(fold_P == number))
+        for number in numbers
+    )
+
+
+def cohort_folds(
+    patient_P: StrArray,
+    label_P: IntArray,
+    *,
+    given: Mapping[str, int] | None,
+    num_folds: int,
+    num_repeats: int,
+    seed: int,
+) -> tuple[tuple[Fold, ...], ...]:
+    """The folds of each repeat: those `given` by patient id, or patients dealt anew for each repeat."""
+    if given is not None:
+        fold_P = np.array([given[patient_id] for patient_id in patient_P.tolist()])
+        return (given_folds(fold_P, label_P),) * num_repeats
+    return tuple(
+        patient_folds(patient_P, label_P, num_folds=num_folds, seed=child_seed(seed, "folds", repeat))
+        for repeat in range(num_repeats)
     )
 
 

@@ -15,7 +15,7 @@ AAMI_CLASS_OF_SYMBOL: Final[dict[str, str]] = (
     | {"F": "F"}
     | dict.fromkeys("/fQ?", "Q")
 )
-"""WFDB beat code -> class of ANSI/AAMI EC57, escape beats in N as in de Chazal et al. 2004 (IEEE TBME 51:1196)."""
+"""WFDB beat code -> ANSI/AAMI EC57 class, escape beats in N as in de Chazal 2004 (IEEE TBME 51:1196)."""
 BEAT_SYMBOLS: Final = frozenset(AAMI_CLASS_OF_SYMBOL)
 
 MATCH_WINDOW_S: Final = 0.150
@@ -41,7 +41,7 @@ def _labels(symbol_B: StrArray, index: dict[str, int]) -> IntArray:
 
 
 def local_mean_rr(rr_B: FloatArray) -> FloatArray:
-    """Mean of up to ten RR intervals around each beat (five back, five forward), shape (beats,), unit as given.
+    """Mean of up to ten RR intervals around each beat (five back, five forward), shape (beats,).
 
     `rr_B` holds the intervals between consecutive R peaks, shape (beats - 1,), at least one. Intervals
     outside 0.5 to 1.75 times the neighbourhood's median are left out: a gap in the recording or a missed or
@@ -72,10 +72,12 @@ def segment_beats(
 
     Beats whose segment leaves the recording are dropped, as are all where there are fewer than two (no RR
     interval). The RR intervals come from all given peaks, dropped ones included; a first or last peak takes
-    its only interval twice. Peaks must ascend strictly.
+    its only interval twice. Peaks ascend; of several at one sample the first counts.
     """
     assert r_sample_B.shape == symbol_B.shape
-    assert bool(np.all(np.diff(r_sample_B) > 0)), "R peaks must ascend strictly"
+    assert bool(np.all(np.diff(r_sample_B) >= 0))
+    r_sample_B, first_B = np.unique(r_sample_B, return_index=True)
+    symbol_B = symbol_B[first_B]
     if len(r_sample_B) < 2:
         empty = np.empty(0, dtype=np.int64)
         no_time = np.empty(0, dtype=np.float32)
@@ -104,7 +106,7 @@ def segment_beats(
 
 
 def label_detections(detected_B: IntArray, annotation: BeatAnnotation, sampling_rate_hz: float) -> StrArray:
-    """The reference symbol of each detected beat (nearest, one to one, within 150 ms), "" where it has none."""
+    """The reference symbol of each detected beat (one to one, within 150 ms), "" where it has none."""
     reference_B, matched_B = match_peaks(annotation.sample_B, detected_B, MATCH_WINDOW_S * sampling_rate_hz)
     symbol_B = np.full(
         len(detected_B), "", dtype=annotation.symbol_B.dtype if len(annotation.symbol_B) else "<U1"
@@ -114,7 +116,7 @@ def label_detections(detected_B: IntArray, annotation: BeatAnnotation, sampling_
 
 
 def match_peaks(reference_B: IntArray, detected_B: IntArray, window: float) -> tuple[IntArray, IntArray]:
-    """Pair ascending peaks one to one: indices into `reference_B` and `detected_B` of the pairs, both ascending.
+    """Pair ascending peaks one to one: the pairs' indices into `reference_B` and `detected_B`, ascending.
 
     A pair is made where each is the other's nearest within `window` samples; peaks left over are then paired
     in the same way among themselves until none are left within reach. A tie goes to the earlier peak.

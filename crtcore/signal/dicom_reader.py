@@ -3,12 +3,14 @@
 Format: DICOM PS3.3, C.10.9 Waveform Module.
 """
 
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from crtcore.errors import DataError
+from crtcore.signal.plain_signal import check_sampling_rate
 from crtcore.signal.recording import Recording
 from crtcore.signal.units import millivolts_per
 
@@ -24,6 +26,8 @@ _PARSE_ERRORS: Final = (
     AttributeError,
     EOFError,
     NotImplementedError,
+    OSError,
+    struct.error,
 )
 
 
@@ -36,7 +40,7 @@ def read_dicom(path: Path) -> Recording:
     """
     try:
         import pydicom
-        from pydicom.errors import InvalidDicomError
+        from pydicom.errors import BytesLengthException, InvalidDicomError
     except ImportError as error:
         raise DataError(f"{path}: DICOM needs the package pydicom; pip install crtsearch[formats]") from error
     try:
@@ -51,7 +55,7 @@ def read_dicom(path: Path) -> Recording:
             raise DataError(f"{path} holds no recorded waveform: export the ECG as a DICOM waveform object")
         longest = max(original, key=lambda index: int(groups[index].NumberOfWaveformSamples))
         return _group_recording(path, dataset, longest)
-    except (*_PARSE_ERRORS, InvalidDicomError) as error:
+    except (*_PARSE_ERRORS, BytesLengthException, InvalidDicomError) as error:
         raise DataError(f"{path} is not a whole DICOM file ({error}): export or fetch it again") from error
 
 
@@ -72,6 +76,7 @@ def _group_recording(path: Path, dataset: "Dataset", index: int) -> Recording:
             rows.append(physical_SC[:, channel] * factor)
     if not rows:
         raise DataError(f"{path} has no channel in volts: it holds no ECG")
+    check_sampling_rate(path, float(group.SamplingFrequency))
     return Recording(
         record_id=path.stem,
         patient_id=path.stem,

@@ -12,6 +12,7 @@ import numpy as np
 
 from crtcore.errors import DataError
 from crtcore.signal.leads import STANDARD_LEADS, normalise_lead
+from crtcore.signal.plain_signal import check_sampling_rate
 from crtcore.signal.recording import Recording
 from crtcore.signal.units import millivolts_per
 
@@ -33,7 +34,7 @@ def read_edf(path: Path) -> Recording:
     try:
         with warnings.catch_warnings():
             # edfio only warns where the size is not what the header says, or a calibration is void.
-            warnings.simplefilter("error")
+            warnings.simplefilter("error", UserWarning)
             file = edfio.read_edf(path, header_encoding="latin-1")
             if not file.is_continuous:
                 raise DataError(f"{path} is a discontinuous EDF+ recording: export it without gaps")
@@ -49,6 +50,7 @@ def read_edf(path: Path) -> Recording:
         raise DataError(
             f"{path} has ECG signals at {rates[0]:g} and {rates[-1]:g} Hz: export them at one sampling rate"
         )
+    check_sampling_rate(path, rates[0])
     return Recording(
         record_id=path.stem,
         patient_id=path.stem,

@@ -12,7 +12,7 @@ from crtcore.signal.dicom_reader import read_dicom
 from crtcore.signal.edf_reader import read_edf
 from crtcore.signal.leads import normalise_lead
 from crtcore.signal.numpy_reader import read_npy, read_npz
-from crtcore.signal.plain_signal import side_file_path
+from crtcore.signal.plain_signal import check_sampling_rate, side_file_path
 from crtcore.signal.recording import Recording
 from crtcore.signal.tabular_reader import read_csv, read_parquet
 from crtcore.signal.wfdb_reader import read_recording, recording_files
@@ -27,8 +27,6 @@ READERS: Final[dict[str, Callable[[Path], Recording]]] = {
 }
 WITH_SIDE_FILE: Final = (".csv", ".parquet", ".npy")
 WFDB_SUFFIXES: Final = ("", ".hea", ".dat", ".mat")
-SAMPLING_RATES_HZ: Final = (50.0, 20_000.0)
-"""Below, the QRS complex is lost; above, no ECG is recorded: the rate is a mistake."""
 
 
 def read_any(path: Path, *, patient_id: str | None = None, annotated: bool = False) -> Recording:
@@ -43,12 +41,7 @@ def read_any(path: Path, *, patient_id: str | None = None, annotated: bool = Fal
         recording = read_recording(record, annotated=annotated)
     else:
         recording = _reader(path, annotated=annotated)(path)
-    low, high = SAMPLING_RATES_HZ
-    if not low <= recording.sampling_rate_hz <= high:
-        raise DataError(
-            f"{path} has a sampling rate of {recording.sampling_rate_hz:g} Hz, outside {low:g} to {high:g}; "
-            f"correct the rate it gives"
-        )
+    check_sampling_rate(path, recording.sampling_rate_hz)
     if recording.signal_CS.size == 0:
         raise DataError(f"{path} holds no samples; remove it or export it again")
     infinite = np.argwhere(np.isinf(recording.signal_CS))
@@ -76,9 +69,7 @@ def files_of(path: Path, *, annotated: bool) -> tuple[Path, ...]:
 
 
 def _wfdb_record(path: Path) -> Path | None:
-    """The record's path as wfdb wants it, None where `path` is no WFDB record."""
-    if path.with_name(path.name + ".hea").is_file():  # a record's name may hold a dot
-        return path
+    """The record's path as wfdb wants it, None where `path` is no WFDB record (whose name holds no dot)."""
     return path.with_suffix("") if path.suffix.lower() in WFDB_SUFFIXES else None
 
 

@@ -14,7 +14,7 @@ MIN_KSQI: Final = 4.0
 Clifford et al. takes wide QRS complexes for noise.
 """
 MAX_NOISE_PSQI: Final = 0.7
-"""Paced beats and bundle branch block have a kurtosis near 4 too, but a pSQI of 0.9 (MIT-BIH 107, 217)."""
+"""Paced beats and wide QRS complexes have a kurtosis near 4 too, but a pSQI of 0.9 (MIT-BIH 107, MLII)."""
 NOISY_SHARE: Final = 0.20
 """Of the windows: an artefact in passing does not condemn a long recording."""
 _CONSTANT_MV2: Final = 1e-12  # the variance that rounding leaves

@@ -1,10 +1,12 @@
 """NumPy arrays of shape (leads, samples) -> Recording. Pickled objects are never loaded."""
 
 import math
+import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from tokenize import TokenError
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,17 @@ from crtcore.errors import DataError
 from crtcore.signal.plain_signal import MAX_DECODED_BYTES, plain_recording, read_side_file
 from crtcore.signal.recording import Recording
 
+# What numpy and zipfile raise on headers and directories that are not what they should be.
+_ARRAY_ERRORS: Final = (ValueError, EOFError, OverflowError, TokenError)
+_ZIP_ERRORS: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    OSError,
+    NotImplementedError,
+    RuntimeError,
+)
+
 
 def read_npy(path: Path) -> Recording:
     """The array at `path` (leads, samples), with rate, unit and lead names from its side file NAME.json."""
@@ -20,7 +33,7 @@ def read_npy(path: Path) -> Recording:
     try:
         # Mapped, a header that claims more than the file holds is refused before anything is allocated.
         signal_CS = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, EOFError) as error:
+    except _ARRAY_ERRORS as error:
         raise DataError(
             f"{path} is not a whole .npy array of numbers ({error}): save it again with np.save"
         ) from error
@@ -43,7 +56,7 @@ def read_npz(path: Path) -> Recording:
                 for name in ("signal", "sampling_rate_hz", "leads", "unit")
                 if f"{name}.npy" in names
             }
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
+    except (*_ARRAY_ERRORS, *_ZIP_ERRORS) as error:
         raise DataError(
             f"{path} is not a whole .npz file of plain arrays ({error}): save it again with np.savez"
         ) from error

@@ -46,6 +46,20 @@ def read_side_file(path: Path) -> SideFile:
         ) from error
 
 
+SAMPLING_RATES_HZ = (50.0, 20_000.0)
+"""Below, the QRS complex is lost; above, no ECG is recorded: the rate is a mistake."""
+
+
+def check_sampling_rate(path: Path, sampling_rate_hz: float) -> None:
+    """Raise DataError where the file at `path` gives a rate that no ECG has (NaN included)."""
+    low, high = SAMPLING_RATES_HZ
+    if not low <= sampling_rate_hz <= high:
+        raise DataError(
+            f"{path} has a sampling rate of {sampling_rate_hz:g} Hz, outside {low:g} to {high:g}; "
+            f"correct the rate it gives"
+        )
+
+
 def plain_recording(
     path: Path,
     signal_CS: npt.NDArray[np.number],
@@ -58,6 +72,7 @@ def plain_recording(
     remedy = f"write {side_file_path(path).name} beside it" if path.suffix != ".npz" else "add it to the file"
     if sampling_rate_hz is None:
         raise DataError(f"{path} has no sampling rate: {remedy}, with sampling_rate_hz")
+    check_sampling_rate(path, sampling_rate_hz)
     if leads is None:
         raise DataError(f"{path} has no lead names: {remedy}, with leads")
     if len(leads) != len(signal_CS):

@@ -3,7 +3,7 @@
 Flags are for recordings as they were read: filtering or resampling hides held and clipped samples.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 import numpy as np
@@ -93,6 +93,13 @@ def recording_flags(recording: Recording) -> RecordingQuality:
         too_short=recording.num_samples < MIN_DURATION_S * recording.sampling_rate_hz,
         too_few_beats=len(beats) < MIN_NUM_BEATS,
     )
+
+
+def quality_flags(recording: Recording) -> tuple[str, ...]:
+    """The names of all flags that the recording carries, on any lead or as a whole, sorted."""
+    qualities: list[LeadQuality | RecordingQuality] = [*lead_flags(recording), recording_flags(recording)]
+    named = {name for quality in qualities for name, value in asdict(quality).items() if value is True}
+    return tuple(sorted(named))
 
 
 def _flat(signal_CS: FloatArray, rate: float) -> BoolArray:

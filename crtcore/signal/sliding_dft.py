@@ -100,7 +100,7 @@ def _advance(prefix: FloatArray, signal_S: FloatArray, position: int, target: in
 
 @njit(cache=True, fastmath=True)
 def _difference(prefix: FloatArray, opening: FloatArray, rect_re: FloatArray, rect_im: FloatArray) -> None:
-    """Rectangular-window bins -8 .. 71 of one frame; bin k goes to index k + 8, negative bins are conjugates."""
+    """Rectangular-window bins -8 .. 71 of a frame; bin k is at index k + 8, negative bins are conjugates."""
     for k in range(_NUM_SUMS):
         rect_re[_LARGEST_SHIFT + k] = prefix[k] - opening[k]
     for k in range(_NUM_SUMS):

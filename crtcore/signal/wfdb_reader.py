@@ -11,20 +11,12 @@ import numpy as np
 import wfdb
 
 from crtcore.errors import DataError
+from crtcore.signal.annotation_file import read_annotation
 from crtcore.signal.beats import BEAT_SYMBOLS
 from crtcore.signal.recording import BeatAnnotation, FloatArray, IntArray, Recording
+from crtcore.signal.units import millivolts_per
+from crtcore.signal.wfdb_integrity import check_checksums, check_signal_files, signal_units
 
-_MILLIVOLTS: Final = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}
-_BYTES_PER_SAMPLE: Final = {
-    "8": 1.0,
-    "16": 2.0,
-    "24": 3.0,
-    "32": 4.0,
-    "61": 2.0,
-    "80": 1.0,
-    "160": 2.0,
-    "212": 1.5,
-}
 _INVALID_SAMPLE: Final = {
     "16": -(2**15),
     "24": -(2**23),
@@ -35,8 +27,8 @@ _INVALID_SAMPLE: Final = {
     "212": -(2**11),
 }
 _WIDE_FORMATS: Final = frozenset({"24", "32", "524"})
-# What wfdb raises, undocumented, on headers and annotation files that are not what they should be.
-_WFDB_PARSE_ERRORS: Final = (ValueError, IndexError, KeyError, TypeError, AttributeError)
+# What wfdb (and, in FLAC formats, libsndfile: RuntimeError) raises, undocumented, on damaged files.
+_WFDB_PARSE_ERRORS: Final = (ValueError, IndexError, KeyError, TypeError, AttributeError, RuntimeError)
 
 
 def list_records(folder: Path) -> tuple[str, ...]:
@@ -56,10 +48,10 @@ def list_records(folder: Path) -> tuple[str, ...]:
 
 
 def recording_files(path: Path, *, annotated: bool) -> tuple[Path, ...]:
-    """Every file `read_recording` reads: the header, the signal files it names, the annotation if `annotated`."""
+    """Every file `read_recording` reads: header, signal files, and the annotation if `annotated`."""
     header = _read_header(path)
     signal_files = tuple(path.parent / name for name in dict.fromkeys(header.file_name))
-    annotation = (path.with_name(path.name + ".atr"),) if annotated else ()
+    annotation = (_annotation_path(path),) if annotated else ()
     return (path.with_name(path.name + ".hea"), *signal_files, *annotation)
 
 
@@ -70,41 +62,37 @@ def read_recording(path: Path, *, patient_id: str | None = None, annotated: bool
     become NaN. Raises DataError for a missing, truncated or damaged file.
     """
     header = _read_header(path)
-    _check_signal_files(path, header)
+    check_signal_files(path, header)
     wide = any(fmt in _WIDE_FORMATS for fmt in header.fmt)
     try:
         record = wfdb.rdrecord(str(path), physical=False, return_res=32 if wide else 16)
     except _WFDB_PARSE_ERRORS as error:
         raise DataError(f"{path}: the signal cannot be decoded ({error}): fetch the record again") from error
-    _check_checksums(path, record)
-    leads, signal_CS = _millivolts(path, record)
-    num_samples = signal_CS.shape[1]
+    check_checksums(path, record)
+    leads, signal_CS = _millivolts(path, record, header.units)
     return Recording(
         record_id=path.name,
         patient_id=path.name if patient_id is None else patient_id,
         leads=leads,
         sampling_rate_hz=float(record.fs),
         signal_CS=signal_CS,
-        annotation=_read_beats(path, num_samples) if annotated else None,
+        annotation=_read_beats(path, float(record.fs), signal_CS.shape[1]) if annotated else None,
     )
 
 
 def read_flutter_intervals(path: Path) -> IntArray:
-    """Ventricular flutter of the record at `path`, shape (intervals, 2): samples of each `[` and its `]` in .atr."""
-    annotation = _read_annotation(path)
-    symbol = np.array(annotation.symbol)
-    start, stop = annotation.sample[symbol == "["], annotation.sample[symbol == "]"]
-    if len(start) != len(stop) or not np.all(start <= stop):
-        raise DataError(
-            f"{path}.atr: flutter marks [ and ] do not pair up: fetch or correct the annotation file"
-        )
-    return np.stack([start, stop], axis=1).astype(np.int64)
+    """Ventricular flutter at `path`, shape (intervals, 2): the samples of each `[` and its `]` in .atr."""
+    sample_A, symbol_A = read_annotation(_annotation_path(path), float(_read_header(path).fs))
+    start, stop = sample_A[symbol_A == "["], sample_A[symbol_A == "]"]
+    if len(start) != len(stop) or np.any(start > stop):
+        raise DataError(f"{_annotation_path(path)}: flutter marks [ and ] do not pair up: correct the file")
+    return np.stack([start, stop], axis=1)
 
 
 def write_recording(
     folder: Path, recording: Recording, *, fmt: str, comments: Sequence[str], adc_gain: float = 200
 ) -> None:
-    """Write `recording` to `folder` as WFDB: .hea, .dat in format `fmt` ("16", "212", ...), and .atr if it has beats.
+    """Write `recording` as WFDB: .hea, .dat in format `fmt` ("16", "212", ...), and .atr if it has beats.
 
     Values are rounded to 1/`adc_gain` mV; NaN is stored as the format's invalid sample. What the format
     cannot hold is clipped to its range.
@@ -159,48 +147,16 @@ def _read_header(path: Path) -> Any:
         )
     if not header.fs or not header.fs > 0:
         raise DataError(f"{header_path} gives a sampling rate of {header.fs}: correct the header")
+    header.units = signal_units(header_path, header.units)
     return header
 
 
-def _check_signal_files(path: Path, header: Any) -> None:
-    """wfdb reads short files with a reshape error or not at all: compare sizes with the header first."""
-    for name in dict.fromkeys(header.file_name):
-        file = path.parent / name
-        if not file.is_file():
-            raise DataError(f"{file} is missing though {path.name}.hea names it: fetch the record again")
-        channels = [c for c in range(header.n_sig) if header.file_name[c] == name]
-        fmt = header.fmt[channels[0]]
-        if fmt not in _BYTES_PER_SAMPLE or not header.sig_len:
-            continue
-        samples_per_frame = sum(header.samps_per_frame[c] or 1 for c in channels)
-        needed = int(header.sig_len * samples_per_frame * _BYTES_PER_SAMPLE[fmt]) + (
-            header.byte_offset[channels[0]] or 0
-        )
-        if file.stat().st_size < needed:
-            raise DataError(
-                f"{file} is truncated: {file.stat().st_size} bytes where {path.name}.hea promises {needed}; fetch it again"
-            )
-
-
-def _check_checksums(path: Path, record: Any) -> None:
-    """Compare each signal's 16-bit checksum with the header's, where it has one and no frames were averaged."""
-    if record.checksum is None or any((n or 1) != 1 for n in record.samps_per_frame):
-        return
-    total_C = record.d_signal.sum(axis=0, dtype=np.int64)
-    for channel, checksum in enumerate(record.checksum):
-        if checksum is not None and (int(total_C[channel]) - checksum) % 65536:
-            raise DataError(
-                f"{path.parent / record.file_name[channel]} is damaged: signal {channel} does not match the checksum in "
-                f"{path.name}.hea; fetch the record again"
-            )
-
-
-def _millivolts(path: Path, record: Any) -> tuple[tuple[str, ...], FloatArray]:
-    factor_C = [_MILLIVOLTS.get((unit or "mV").strip().lower()) for unit in record.units]
+def _millivolts(path: Path, record: Any, units: list[str | None]) -> tuple[tuple[str, ...], FloatArray]:
+    factor_C = [millivolts_per(unit or "mV") for unit in units]
     voltage = [c for c, factor in enumerate(factor_C) if factor is not None]
     if not voltage:
         raise DataError(
-            f"{path}.hea has no signal in volts (units: {', '.join(record.units)}): it is not an ECG record"
+            f"{path}.hea has no signal in volts (units: {', '.join(map(str, units))}): it is no ECG record"
         )
     signal_CS = np.empty((len(voltage), record.d_signal.shape[0]), dtype=np.float32)
     for row, channel in enumerate(voltage):
@@ -217,27 +173,18 @@ def _millivolts(path: Path, record: Any) -> tuple[tuple[str, ...], FloatArray]:
     return tuple(names[c] if c < len(names) and names[c] else f"signal {c}" for c in voltage), signal_CS
 
 
-def _read_annotation(path: Path) -> Any:
-    file = path.with_name(path.name + ".atr")
-    if not file.is_file():
-        raise DataError(
-            f"{file} is missing: an annotated database needs a reference annotation for every record"
-        )
-    if not file.read_bytes().endswith(b"\0\0"):
-        raise DataError(f"{file} is truncated (no end mark): fetch it again")
-    try:
-        return wfdb.rdann(str(path), "atr")
-    except _WFDB_PARSE_ERRORS as error:
-        raise DataError(f"{file} is not a WFDB annotation file ({error}): fetch it again") from error
+def _annotation_path(path: Path) -> Path:
+    return path.with_name(path.name + ".atr")
 
 
-def _read_beats(path: Path, num_samples: int) -> BeatAnnotation:
-    annotation = _read_annotation(path)
-    sample_A = np.asarray(annotation.sample, dtype=np.int64)
-    if len(sample_A) and (sample_A[0] < 0 or sample_A[-1] >= num_samples or np.any(np.diff(sample_A) < 0)):
+def _read_beats(path: Path, sampling_rate_hz: float, num_samples: int) -> BeatAnnotation:
+    file = _annotation_path(path)
+    sample_A, symbol_A = read_annotation(file, sampling_rate_hz)
+    if len(sample_A) and (
+        sample_A.min() < 0 or sample_A.max() >= num_samples or np.diff(sample_A).min(initial=0) < 0
+    ):
         raise DataError(
-            f"{path}.atr does not fit the recording (times outside it or out of order): fetch both again"
+            f"{file} does not fit {path}.hea (times beyond the signal or out of order): fetch both again"
         )
-    symbol_A = np.array(annotation.symbol, dtype=np.str_)
     beat_A = np.isin(symbol_A, sorted(BEAT_SYMBOLS))
-    return BeatAnnotation(sample_B=sample_A[beat_A], symbol_B=symbol_A[beat_A].astype("<U1"))
+    return BeatAnnotation(sample_B=sample_A[beat_A], symbol_B=symbol_A[beat_A])

@@ -1,4 +1,4 @@
-"""The straight line on small simulated data: every stage in order, shared where it can be, resumed where it stopped."""
+"""The straight line on small simulated data: stages in order, shared where they can be, resumed anywhere."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 
 
 def run(experiment: Experiment, *, stop_after: int | None = None) -> list[tuple[str, int, dict[str, float]]]:
-    """The reports of one trial in a fresh store, cut off after `stop_after` reports as a killed process would be."""
+    """The reports of one trial in a fresh store, cut off after `stop_after` as a killed process would be."""
     reports = []
     for report in run_trial(open_store(experiment), experiment, read_sources(experiment), CPU):
         reports.append((report.stage, report.epoch, dict(report.metrics)))
@@ -76,7 +76,8 @@ def test_trials_share_the_stages_they_have_in_common(tiny: Experiment) -> None:
     base = plan(tiny, sources)
 
     def shared(**values: object) -> set[str]:
-        other = plan(override(tiny, {key.replace("__", "."): value for key, value in values.items()}), sources)
+        changes = {key.replace("__", "."): value for key, value in values.items()}
+        other = plan(override(tiny, changes), sources)
         return {stage.name for stage in base.shared if stage in other.shared}
 
     everything = {"prepare", "pretrain", "features"}

@@ -1,5 +1,6 @@
 """Recordings -> shards -> images: what is stored, what is built again, and what is not."""
 
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -11,18 +12,12 @@ from crtcore.configfile import override
 from crtcore.data.arrhythmia import arrhythmia_sources
 from crtcore.data.cohort import cohort_sources
 from crtcore.data.loader import load_images
-from crtcore.data.prepare import (
-    SHARD_FILE,
-    ShardJob,
-    arrhythmia_jobs,
-    cohort_jobs,
-    evenly_spaced,
-    prepare_stage,
-    run_prepare,
-)
+from crtcore.data.prepare import cohort_stage, prepare_stage, run_prepare
+from crtcore.data.recording_shard import SHARD_FILE, ShardJob, arrhythmia_jobs, cohort_jobs, evenly_spaced
 from crtcore.data.sources import Sources
 from crtcore.errors import DataError, StorageError
-from crtcore.signal.recording import Beats
+from crtcore.signal.recording import Beats, Recording
+from crtcore.signal.wfdb_reader import write_recording
 from crtcore.stages import StageKey, StageStore
 
 
@@ -52,7 +47,7 @@ def build(experiment: Experiment) -> int:
     """Prepare the cohort with a fresh store; how many shards were built."""
     counting = CountingMap()
     jobs = cohort_jobs(experiment, read(experiment))
-    run_prepare(open_store(experiment), prepare_stage("cohort", jobs), jobs, map_jobs=counting)
+    run_prepare(open_store(experiment), cohort_stage(experiment, read(experiment)), jobs, map_jobs=counting)
     return counting.num_jobs
 
 
@@ -74,7 +69,7 @@ def test_arrhythmia_images_and_labels(tiny: Experiment) -> None:
 def test_cohort_rows_are_beat_major_with_the_patients_label(tiny: Experiment) -> None:
     store, sources = open_store(tiny), read(tiny)
     jobs = cohort_jobs(tiny, sources)
-    stage = prepare_stage("cohort", jobs)
+    stage = cohort_stage(tiny, read(tiny))
     run_prepare(store, stage, jobs)
     images = load_images(store, stage)
     assert images.leads == ("II", "V1")
@@ -98,7 +93,7 @@ def test_a_damaged_shard_alone_is_built_again(tiny: Experiment) -> None:
     path = store.path(jobs[3].stage, SHARD_FILE)
     intact = path.read_bytes()
     path.write_bytes(intact[:-1])
-    stage = prepare_stage("cohort", jobs)
+    stage = cohort_stage(tiny, read(tiny))
     with pytest.raises(StorageError, match="is damaged"):
         load_images(open_store(tiny), stage)
     store.discard(stage)
@@ -148,9 +143,8 @@ def test_detected_peaks_take_their_labels_from_the_annotation(tiny: Experiment) 
 
 
 def test_unprepared_set(tiny: Experiment) -> None:
-    jobs = cohort_jobs(tiny, read(tiny))
     with pytest.raises(StorageError, match="not prepared"):
-        load_images(open_store(tiny), prepare_stage("cohort", jobs))
+        load_images(open_store(tiny), cohort_stage(tiny, read(tiny)))
 
 
 def test_evenly_spaced_keeps_first_and_last() -> None:
@@ -173,3 +167,61 @@ def test_shards_are_addressed_by_digest(tiny: Experiment) -> None:
     build(tiny)
     job = cohort_jobs(tiny, read(tiny))[0]
     assert open_store(tiny).find(StageKey(name="shard", digest=job.stage.digest)) is not None
+
+
+def with_manifest(
+    tiny: Experiment, edit: Callable[[list[str]], list[str]], **records: np.ndarray
+) -> Experiment:
+    """The experiment with an edited manifest, and with `records` (12 leads x samples, 500 Hz) added to it."""
+    folder = Path(tiny.storage).parent / "edited"
+    shutil.copytree(tiny.manifest_path.parent, folder)
+    for name, signal_CS in records.items():
+        recording = Recording(
+            record_id=name, patient_id=name, leads=LEADS, sampling_rate_hz=500.0, signal_CS=signal_CS
+        )
+        write_recording(folder / "records", recording, fmt="16", comments=["simulated"])
+    lines = (folder / "cohort.csv").read_text().splitlines()
+    (folder / "cohort.csv").write_text("\n".join(edit(lines)) + "\n")
+    return override(tiny, {"cohort.manifest": folder / "cohort.csv"})
+
+
+LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+
+
+def test_flagged_recordings_can_be_left_out(tiny: Experiment) -> None:
+    flat = np.zeros((12, 5000), np.float32)
+    flat[:, 2000:2010] = 1
+    columns = tiny.manifest_path.read_text().splitlines()[0].split(",")
+    row = ",".join(
+        {"patient_id": "flat", "recording": "records/flat", "label": "1"}.get(c, "") for c in columns
+    )
+    experiment = with_manifest(tiny, lambda lines: [*lines, row], flat=flat)
+    with pytest.raises(DataError, match=r"flat has no whole beat; remove it, or set cohort\.exclude"):
+        build(experiment)
+    cleaned = override(experiment, {"cohort.exclude": ("flat", "too_few_beats")})
+    assert build(cleaned) == 0  # its shards are built already: only the set is another
+    sources = read(cleaned)
+    facts = open_store(cleaned).find(cohort_stage(cleaned, sources))
+    assert facts is not None
+    assert facts.facts["num_patients"] == 12
+    assert [entry["flags"] for entry in facts.facts["excluded"]] == [["flat", "too_few_beats"]]
+
+
+def test_leads_are_derived_where_physics_allows(tiny: Experiment) -> None:
+    experiment = override(tiny, {"cohort.leads": ("ii", "aVL"), "cohort.max_beats_per_recording": 1})
+    sources = read(experiment)
+    assert sources.cohort_leads == ("II", "aVL")
+    jobs = cohort_jobs(experiment, sources)
+    stage = cohort_stage(experiment, sources)
+    run_prepare(open_store(experiment), stage, jobs)
+    assert load_images(open_store(experiment), stage).leads == ("II", "aVL")
+
+
+def test_predefined_folds_are_a_part_of_the_set(tiny: Experiment) -> None:
+    def add_folds(lines: list[str]) -> list[str]:
+        return [lines[0] + ",fold", *(f"{line},{number % 2}" for number, line in enumerate(lines[1:]))]
+
+    experiment = with_manifest(tiny, add_folds)
+    stage = cohort_stage(experiment, read(experiment))
+    assert stage.digest != cohort_stage(tiny, read(tiny)).digest
+    assert set(stage.config["folds"].values()) == {0, 1}

@@ -57,9 +57,10 @@ def test_padding_is_missing_and_foreign_units_are_left_out(tmp_path: Path, examp
 
 def test_the_longest_original_group_is_taken(tmp_path: Path, example: Any) -> None:
     rhythm, median_beat = example.WaveformSequence
+    median_beat.WaveformOriginality = "ORIGINAL"
     example.WaveformSequence = pydicom.Sequence([median_beat, rhythm])
     assert read_dicom(written(tmp_path, example)).num_samples == 10_000
-    rhythm.WaveformOriginality = "DERIVED"
+    rhythm.WaveformOriginality = median_beat.WaveformOriginality = "DERIVED"
     with pytest.raises(DataError, match=r"r\.dcm holds no recorded waveform"):
         read_dicom(written(tmp_path, example))
 

@@ -1,7 +1,9 @@
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from crtcore.errors import DataError
@@ -13,7 +15,7 @@ TRUTH_CS = np.random.default_rng(0).uniform(-2, 2, (3, 1000))
 FIXED_HEADER = 256
 
 
-def signal(label: str, data_S: np.ndarray, unit: str = "mV", rate_hz: float = 500) -> "edfio.EdfSignal":
+def signal(label: str, data_S: npt.NDArray[np.float64], unit: str = "mV", rate_hz: float = 500) -> Any:
     scale = {"mV": 1, "uV": 1000, "V": 1e-3}.get(unit, 1)
     return edfio.EdfSignal(
         data_S * scale,
@@ -24,7 +26,7 @@ def signal(label: str, data_S: np.ndarray, unit: str = "mV", rate_hz: float = 50
     )
 
 
-def edf_file(folder: Path, *signals: "edfio.EdfSignal", annotations: bool = False) -> Path:
+def edf_file(folder: Path, *signals: Any, annotations: bool = False) -> Path:
     notes = [edfio.EdfAnnotation(0.5, None, "beat")] if annotations else None
     edfio.Edf(list(signals), annotations=notes).write(folder / "r.edf")
     return folder / "r.edf"
@@ -35,7 +37,7 @@ def test_ecg_signals_in_millivolts(tmp_path: Path, plus: bool) -> None:
     path = edf_file(
         tmp_path,
         signal("ECG I", TRUTH_CS[0], "uV"),
-        signal("EEG Fpz-Cz", TRUTH_CS[0], "uV", 250),
+        signal("EEG Fpz-Cz", TRUTH_CS[0, :500], "uV", 250),
         signal("II", TRUTH_CS[1], "mV"),
         signal("Resp", TRUTH_CS[1], "L/s"),
         signal("EKG aVL", TRUTH_CS[2], "V"),
@@ -51,6 +53,14 @@ def test_ecg_signals_in_millivolts(tmp_path: Path, plus: bool) -> None:
 def test_without_ecg_labels_all_voltages_are_taken(tmp_path: Path) -> None:
     path = edf_file(tmp_path, signal("ch1", TRUTH_CS[0]), signal("SpO2", TRUTH_CS[1], "%"))
     assert read_edf(path).leads == ("ch1",)
+
+
+def test_the_micro_sign_in_a_header_is_read(tmp_path: Path) -> None:
+    path = edf_file(tmp_path, signal("I", TRUTH_CS[0], "uV"))
+    whole = path.read_bytes()
+    assert whole.count(b"uV ") == 1
+    path.write_bytes(whole.replace(b"uV ", b"\xb5V "))
+    np.testing.assert_allclose(read_edf(path).signal_CS, TRUTH_CS[:1], atol=6e-5)
 
 
 def test_signals_that_do_not_fit_are_named(tmp_path: Path) -> None:
@@ -85,7 +95,7 @@ def test_a_damaged_header_is_refused(tmp_path: Path, offset: int, field: bytes) 
     path = edf_file(tmp_path, signal("I", TRUTH_CS[0]))
     whole = path.read_bytes()
     path.write_bytes(whole[:offset] + field + whole[offset + len(field) :])
-    with pytest.raises(DataError, match=r"r\.edf is not a whole EDF file"):
+    with pytest.raises(DataError, match=r"r\.edf (is not a whole EDF file|has a sampling rate of nan)"):
         read_edf(path)
 
 

@@ -117,7 +117,7 @@ def test_what_cannot_be_derived_is_named(
 @pytest.mark.realdata
 def test_derived_leads_are_those_a_machine_recorded(data_dir: Path) -> None:
     """PTB-XL stores all twelve: from I and II, the other four must follow to within its rounding."""
-    paths = sorted((data_dir / "ptbxl500").rglob("*.hea"))[:20]
+    paths = sorted((data_dir / "ptbxl500").rglob("*.hea"))[:8]
     assert paths
     for path in paths:
         whole = read_recording(path.with_suffix(""))

@@ -1,0 +1,41 @@
+# Needs python3 (3.11 to 3.13), make and a package index. `make sweep` is the tour; `make check test` is the proof.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+# make sweep [DATA=folder of mitdb/ and ptbxl500/] [CONFIG=path or name in configs/] [NAME=of the sweep] [ARGS='--set a.b=c']
+DATA ?=
+CONFIG ?= $(if $(DATA),mitbih_ptbxl,demo)
+NAME ?=
+ARGS ?=
+
+.PHONY: install sweep test check format clean
+
+install: $(INSTALLED)
+
+# The stamp is written last, so an interrupted install is taken up again.
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $@
+
+sweep: $(INSTALLED)
+	$(if $(filter demo,$(CONFIG)),$(BIN)/crtsearch simulate data/simulated)
+	$(BIN)/crtsearch sweep $(CONFIG) $(if $(NAME),--name $(NAME)) $(if $(DATA),--set data=$(DATA)) $(ARGS)
+
+test: $(INSTALLED)
+	$(BIN)/pytest
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(INSTALLED)
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

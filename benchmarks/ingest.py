@@ -1,0 +1,252 @@
+"""Raw records -> images on disk: our `prepare` against two ways of doing it with the usual libraries.
+
+    python benchmarks/ingest.py --data FOLDER            # all 48 records, both leads; about 10 CPU minutes
+    python benchmarks/ingest.py --data FOLDER --quick    # 4 records, about a minute
+
+FOLDER holds mitdb/. Every contender runs in a process of its own, one after another: it reads the records,
+detects R peaks on the first lead and writes one 64 x 64 image a beat and lead to Parquet.
+
+    ours      crtcore's `prepare`, R peaks detected (and once more with the annotated ones), into an empty
+              store: high-pass, labels, RR intervals, SHA-256 of sources and shards and fsync included
+    naive     wfdb.rdrecord, wfdb xqrs, one scipy ShortTimeFFT a beat
+    sensible  wfdb.rdrecord, sleepecg's detector, one scipy.signal.stft a beat
+
+Imports are not counted; loading the machine code that Numba has cached is. On a busy machine --naive-records
+shortens the longest run: its figures are then scaled by images, and the JSON says from how many records. The
+last line is one JSON object.
+"""
+
+import argparse
+import datetime
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+GOALS = {"ratio_naive": 50.0, "ratio_sensible": 5.0, "peak_gb": 1.5}
+QUICK_RECORDS = ("100", "109", "207", "228")
+SAMPLING_RATE_HZ = 360.0
+SIZE = 64
+WINDOW_LENGTH = 64
+N_FFT = 512
+RANGE_DB = 80.0
+
+Spectrogram = Callable[[npt.NDArray[np.float64], int], npt.NDArray[np.float64]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds mitdb/")
+    parser.add_argument("--quick", action="store_true", help=f"records {', '.join(QUICK_RECORDS)} only")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of ours; the median counts")
+    parser.add_argument("--naive-records", type=int, help="how many records `naive` runs on; all if unset")
+    parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.contender:
+        records = _records(arguments.data / "mitdb", arguments.quick)
+        num_records = min(arguments.naive_records or len(records), len(records))
+        chosen = records[:: len(records) // num_records][:num_records]
+        print(json.dumps(_measured(arguments.contender, arguments.data / "mitdb", chosen)))
+        return
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in CONTENDERS}
+    options = ["--data", str(arguments.data), *(["--quick"] if arguments.quick else [])]
+    _in_process_of_its_own("ours", [*options, "--quick"])  # Numba compiles once a machine, not once a run
+    for number in range(arguments.rounds):
+        for name in CONTENDERS:
+            if number > 0 and not name.startswith("ours"):
+                continue
+            subset = ["--naive-records", str(arguments.naive_records)] if arguments.naive_records else []
+            run = _in_process_of_its_own(name, options + (subset if name == "naive" else []))
+            print(name, run, file=sys.stderr)
+            runs[name].append(run)
+    result = {
+        name: sorted(values, key=lambda run: run["cpu_s"])[len(values) // 2] for name, values in runs.items()
+    }
+    report: dict[str, object] = {
+        "command": " ".join(["python", *sys.argv]),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "rounds_ours": arguments.rounds,
+        **result,
+    }
+    naive, ours = result["naive"], result["ours"]
+    scale = {"naive": ours["num_images"] / naive["num_images"], "sensible": 1.0}
+    if naive["num_records"] < ours["num_records"]:
+        report["naive_scaled"] = (
+            f"naive ran on {naive['num_records']} of {ours['num_records']} records (its figures above); "
+            f"its ratios are multiplied by {scale['naive']:.3f}, our number of images by its own"
+        )
+    else:
+        scale["naive"] = 1.0
+    ratios = {}
+    for peer, factor in scale.items():
+        for key, base, unit in (
+            (f"ratio_{peer}", "ours", "cpu_s"),
+            (f"ratio_{peer}_wall", "ours", "wall_s"),
+            (f"ratio_{peer}_annotated", "ours_annotated", "cpu_s"),
+        ):
+            ratios[key] = round(factor * result[peer][unit] / result[base][unit], 2)
+    met = {name: ratios[name] >= GOALS[name] for name in ("ratio_naive", "ratio_sensible")}
+    met["peak_gb"] = ours["peak_gb"] < GOALS["peak_gb"]
+    print(json.dumps(report | ratios | {"goals": GOALS, "goals_met": met}))
+
+
+def _in_process_of_its_own(contender: str, options: list[str]) -> dict[str, float]:
+    command = [sys.executable, __file__, "--contender", contender, *options]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def _records(database: Path, quick: bool) -> tuple[str, ...]:
+    return QUICK_RECORDS if quick else tuple(sorted(path.stem for path in database.glob("*.hea")))
+
+
+def _measured(contender: str, database: Path, records: tuple[str, ...]) -> dict[str, float]:
+    with tempfile.TemporaryDirectory(prefix="crtsearch-bench-") as folder:
+        run = CONTENDERS[contender](database, records, Path(folder))  # imports here
+        wall, cpu = time.perf_counter(), time.process_time()
+        num_images = run()
+        return {
+            "cpu_s": round(time.process_time() - cpu, 2),
+            "wall_s": round(time.perf_counter() - wall, 2),
+            "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9, 3),
+            "num_records": len(records),
+            "num_images": num_images,
+        }
+
+
+def _ours(r_peaks: str) -> Callable[[Path, tuple[str, ...], Path], Callable[[], int]]:
+    def make(database: Path, records: tuple[str, ...], folder: Path) -> Callable[[], int]:
+        from crtcore.config import Experiment
+        from crtcore.data.arrhythmia import arrhythmia_sources
+        from crtcore.data.prepare import prepare_stage, run_prepare
+        from crtcore.data.recording_shard import arrhythmia_jobs
+        from crtcore.data.sources import Sources
+        from crtcore.stages import StageStore
+
+        experiment = Experiment.model_validate(
+            {
+                "name": "ingest",
+                "arrhythmia": {"database": database, "records": records, "r_peaks": r_peaks},
+                "cohort": {"manifest": "none"},
+            }
+        )
+
+        def run() -> int:
+            store = StageStore(str(folder / "storage"), cache=folder / "cache")
+            recordings = arrhythmia_sources(experiment)
+            sources = Sources(arrhythmia=recordings, cohort=(), patients=(), cohort_leads=())
+            jobs = arrhythmia_jobs(experiment, sources)
+            stage = prepare_stage("arrhythmia", jobs)
+            run_prepare(store, stage, jobs)
+            manifest = store.find(stage)
+            assert manifest is not None
+            num_images: int = manifest.facts["num_images"]
+            return num_images
+
+        return run
+
+    return make
+
+
+def _naive(database: Path, records: tuple[str, ...], folder: Path) -> Callable[[], int]:
+    from scipy.signal import ShortTimeFFT
+    from scipy.signal.windows import hamming
+    from wfdb.processing import xqrs_detect
+
+    def spectrogram(segment_S: npt.NDArray[np.float64], hop: int) -> npt.NDArray[np.float64]:
+        window = hamming(WINDOW_LENGTH, sym=False)
+        transform = ShortTimeFFT(window, hop=hop, fs=SAMPLING_RATE_HZ, mfft=N_FFT)
+        first = -(-WINDOW_LENGTH // (2 * hop))  # frame p is centred on sample p * hop: the first whole one
+        power_FT: npt.NDArray[np.float64] = transform.spectrogram(segment_S, p0=first, p1=first + SIZE)
+        return power_FT[:SIZE]
+
+    def detect(signal_S: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+        peaks: npt.NDArray[np.int64] = xqrs_detect(signal_S, fs=SAMPLING_RATE_HZ, verbose=False)
+        return peaks
+
+    return _peer(database, records, folder, detect, spectrogram)
+
+
+def _sensible(database: Path, records: tuple[str, ...], folder: Path) -> Callable[[], int]:
+    import sleepecg
+    from scipy.signal import stft
+
+    def spectrogram(segment_S: npt.NDArray[np.float64], hop: int) -> npt.NDArray[np.float64]:
+        _, _, value_FT = stft(
+            segment_S,
+            SAMPLING_RATE_HZ,
+            "hamming",
+            nperseg=WINDOW_LENGTH,
+            noverlap=WINDOW_LENGTH - hop,
+            nfft=N_FFT,
+            boundary=None,
+            padded=False,
+        )
+        power_FT: npt.NDArray[np.float64] = np.abs(value_FT[:SIZE, :SIZE]) ** 2
+        return power_FT
+
+    def detect(signal_S: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+        peaks: npt.NDArray[np.int64] = sleepecg.detect_heartbeats(signal_S, SAMPLING_RATE_HZ)
+        return peaks
+
+    return _peer(database, records, folder, detect, spectrogram)
+
+
+def _peer(
+    database: Path,
+    records: tuple[str, ...],
+    folder: Path,
+    detect: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.int64]],
+    spectrogram: Spectrogram,
+) -> Callable[[], int]:
+    """0.4 RR before to 0.8 RR after each detected peak, the window's reach on both sides, as many samples a
+    hop as give 64 frames; uncompressed fixed-size images, the cheapest layout there is.
+    """
+    import wfdb
+
+    def run() -> int:
+        num_images = 0
+        for name in records:
+            signal_SC = wfdb.rdrecord(str(database / name)).p_signal
+            peaks = detect(np.ascontiguousarray(signal_SC[:, 0]))
+            images = []
+            for before, peak, after in zip(peaks[:-2], peaks[1:-1], peaks[2:], strict=True):
+                rr = (after - before) / 2
+                hop = max(1, round(1.2 * rr / SIZE))
+                start = round(peak - 0.4 * rr) - WINDOW_LENGTH // 2
+                stop = start + (SIZE - 1) * hop + WINDOW_LENGTH
+                if start < 0 or stop > len(signal_SC):
+                    continue
+                for signal_S in signal_SC[start:stop].T:
+                    power_FT = spectrogram(signal_S, hop)
+                    level_db = 10 * np.log10(np.maximum(power_FT, 1e-30))
+                    grey = 255 * (1 + (level_db - level_db.max()) / RANGE_DB)
+                    images.append(np.clip(np.rint(grey), 0, 255).astype(np.uint8).tobytes())
+            table = pa.table({"image": pa.array(images, pa.binary(SIZE * SIZE))})
+            pq.write_table(table, folder / f"{name}.parquet", compression="none", use_dictionary=False)
+            assert all(len(image) == SIZE * SIZE for image in images)
+            num_images += len(images)
+        return num_images
+
+    return run
+
+
+CONTENDERS = {
+    "ours": _ours("detected"),
+    "ours_annotated": _ours("annotated"),
+    "naive": _naive,
+    "sensible": _sensible,
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""The stage `shard`: one recording -> one Parquet file of images."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from crtcore.config import Experiment, SpectrogramConfig
+from crtcore.data.shards import encode_shard
+from crtcore.data.sources import Source, Sources
+from crtcore.signal.beats import aami_labels, label_detections, segment_beats
+from crtcore.signal.formats import read_any
+from crtcore.signal.highpass import high_pass
+from crtcore.signal.leads import derive_leads
+from crtcore.signal.quality import quality_flags
+from crtcore.signal.r_peaks import detect_r_peaks
+from crtcore.signal.recording import Beats, Recording
+from crtcore.signal.resample import resample
+from crtcore.signal.spectrogram import SAMPLING_RATE_HZ, spectrogram_images
+from crtcore.stages import Stage, StageStore
+
+SHARD_VERSION = 2
+SHARD_FILE = "shard.parquet"
+RHYTHM_LEAD = "II"  # R peaks of a 12-lead recording are found where they are tallest and least ambiguous
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardJob:
+    """One recording to turn into a shard: picklable, so that it can be sent to another process."""
+
+    source: Source
+    stage: Stage
+    spectrogram: SpectrogramConfig
+    leads: tuple[str, ...] | None  # None: all that the recording has
+    first_lead_only: bool
+    annotated: bool  # the recording carries reference labels
+    detect: bool  # R peaks are detected rather than taken from the annotation
+    max_beats: int | None
+
+
+def arrhythmia_jobs(experiment: Experiment, sources: Sources) -> tuple[ShardJob, ...]:
+    """The jobs for the arrhythmia database."""
+    config = experiment.arrhythmia
+    return tuple(
+        _job(
+            source,
+            experiment,
+            leads=None,
+            first_lead_only=config.leads == "first",
+            annotated=True,
+            detect=config.r_peaks == "detected",
+            max_beats=config.max_beats_per_record,
+        )
+        for source in sources.arrhythmia
+    )
+
+
+def cohort_jobs(experiment: Experiment, sources: Sources) -> tuple[ShardJob, ...]:
+    """The jobs for the cohort."""
+    return tuple(
+        _job(
+            source,
+            experiment,
+            leads=sources.cohort_leads,
+            first_lead_only=False,
+            annotated=False,
+            detect=True,
+            max_beats=experiment.cohort.max_beats_per_recording,
+        )
+        for source in sources.cohort
+    )
+
+
+def _job(
+    source: Source,
+    experiment: Experiment,
+    *,
+    leads: tuple[str, ...] | None,
+    first_lead_only: bool,
+    annotated: bool,
+    detect: bool,
+    max_beats: int | None,
+) -> ShardJob:
+    config = {
+        "spectrogram": experiment.spectrogram.model_dump(mode="json"),
+        "record_id": source.record_id,
+        "patient_id": source.patient_id,
+        "label": source.label,
+        "leads": None if leads is None else list(leads),
+        "first_lead_only": first_lead_only,
+        "annotated": annotated,
+        "detect": detect,
+        "max_beats": max_beats,
+    }
+    return ShardJob(
+        source=source,
+        stage=Stage(name="shard", config=config, inputs=(source.sha256,), version=SHARD_VERSION),
+        spectrogram=experiment.spectrogram,
+        leads=leads,
+        first_lead_only=first_lead_only,
+        annotated=annotated,
+        detect=detect,
+        max_beats=max_beats,
+    )
+
+
+def build_shard(store: StageStore, job: ShardJob) -> None:
+    """One recording -> one committed shard. Raises DataError naming the recording where it cannot be read."""
+    raw = _raw(job)
+    recording = _filtered(raw)
+    beats = evenly_spaced(_beats(job, recording), job.max_beats)
+    image_BCFT = np.stack(
+        [spectrogram_images(signal_S, beats, job.spectrogram) for signal_S in recording.signal_CS], axis=1
+    )
+    label_B = (
+        aami_labels(beats.symbol_B) if job.annotated else np.full(len(beats), job.source.label, np.int64)
+    )
+    content = encode_shard(
+        patient_id=job.source.patient_id,
+        record_id=job.source.record_id,
+        leads=recording.leads,
+        beats=beats,
+        label_B=label_B,
+        image_BCFT=image_BCFT,
+    )
+    facts = {
+        "leads": list(recording.leads),
+        "num_beats": len(beats),
+        "num_images": len(beats) * len(recording.leads),
+        "symbols": dict(Counter(beats.symbol_B.tolist())) if job.annotated else {},
+        "flags": [] if job.annotated else list(quality_flags(raw)),
+    }
+    store.commit(job.stage, {SHARD_FILE: content}, facts)
+
+
+def _raw(job: ShardJob) -> Recording:
+    """The recording as it was taken, with the leads that are used."""
+    recording = read_any(job.source.path, patient_id=job.source.patient_id, annotated=job.annotated)
+    if job.leads is not None:
+        return derive_leads(recording, job.leads)
+    if job.first_lead_only:
+        return replace(recording, leads=recording.leads[:1], signal_CS=recording.signal_CS[:1])
+    return recording
+
+
+def _filtered(raw: Recording) -> Recording:
+    recording = resample(raw, SAMPLING_RATE_HZ)
+    return replace(recording, signal_CS=high_pass(recording.signal_CS, SAMPLING_RATE_HZ))
+
+
+def _beats(job: ShardJob, recording: Recording) -> Beats:
+    annotation = recording.annotation
+    if job.detect:
+        rhythm = recording.leads.index(RHYTHM_LEAD) if RHYTHM_LEAD in recording.leads else 0
+        sample_B = detect_r_peaks(recording.signal_CS[rhythm], SAMPLING_RATE_HZ)
+        symbol_B = (
+            np.full(len(sample_B), "", dtype=np.str_)
+            if annotation is None
+            else label_detections(sample_B, annotation, SAMPLING_RATE_HZ)
+        )
+    else:
+        assert annotation is not None
+        sample_B, symbol_B = annotation.sample_B, annotation.symbol_B
+    beats = segment_beats(
+        sample_B,
+        symbol_B,
+        num_samples=recording.num_samples,
+        sampling_rate_hz=SAMPLING_RATE_HZ,
+        before_r_rr=job.spectrogram.before_r_rr,
+        after_r_rr=job.spectrogram.after_r_rr,
+    )
+    # A detection without a reference beat has no class to learn.
+    return beats.take(np.flatnonzero(beats.symbol_B != "")) if job.annotated else beats
+
+
+def evenly_spaced(beats: Beats, max_beats: int | None) -> Beats:
+    """At most `max_beats` beats, evenly spaced over the recording (deterministic, blind to the labels)."""
+    if max_beats is None or len(beats) <= max_beats:
+        return beats
+    return beats.take(np.linspace(0, len(beats) - 1, max_beats).round().astype(np.int64))

@@ -1,0 +1,108 @@
+"""The manifest's clinical columns as arrays: numbers, yes/no, and short lists of categories.
+
+Legend: P patients, D features.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from crtcore.data.sources import Patient
+from crtcore.errors import DataError
+
+MAX_CATEGORIES: Final = 5  # a text column with more is a remark or a name, not a variable
+YES_NO: Final = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
+
+Float64Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Features:
+    """One row a patient, `value_PD`, NaN where missing; `names` has one name a feature."""
+
+    names: tuple[str, ...]
+    value_PD: Float64Array
+
+
+def has_column(patients: Sequence[Patient], name: str) -> bool:
+    """Whether the manifest has the column with a value for some patient."""
+    return any(patient.clinical.get(name) is not None for patient in patients)
+
+
+def number_column(patients: Sequence[Patient], name: str) -> Float64Array | None:
+    """A column of numbers, shape (patients,); None unless every patient has a value.
+
+    DataError naming the patient whose value is text.
+    """
+    values = [patient.clinical.get(name) for patient in patients]
+    if any(value is None for value in values):
+        return None
+    for patient, value in zip(patients, values, strict=True):
+        if not isinstance(value, (int, float)) or not np.isfinite(value):
+            raise DataError(
+                f"patient {patient.patient_id}: {name} is {value!r} in the manifest; give a number or leave "
+                f"the cell empty"
+            )
+    return np.array(values, dtype=np.float64)
+
+
+def yes_no_column(patients: Sequence[Patient], name: str) -> Float64Array | None:
+    """A column of 0 and 1 (or yes/no, true/false), shape (patients,); None unless every patient has a value.
+
+    DataError naming the patient whose value is something else.
+    """
+    values = [patient.clinical.get(name) for patient in patients]
+    if any(value is None for value in values):
+        return None
+    for patient, value in zip(patients, values, strict=True):
+        if _as_yes_no(value) is None:
+            raise DataError(
+                f"patient {patient.patient_id}: {name} is {value!r} in the manifest; give 1 or 0, or leave "
+                f"the cell empty"
+            )
+    return np.array([_as_yes_no(value) for value in values], dtype=np.float64)
+
+
+def clinical_features(patients: Sequence[Patient], columns: Sequence[str] | None = None) -> Features:
+    """The given columns, all that the manifest has if None, as features.
+
+    Numbers stay numbers; yes/no becomes 0/1; text of 2 to 5 kinds becomes an indicator a kind but the first.
+    Columns that are all alike, or text of more kinds, carry nothing and are left out. No outcome is looked
+    at.
+    """
+    if columns is None:
+        columns = list(dict.fromkeys(name for patient in patients for name in patient.clinical))
+    features: dict[str, Float64Array] = {}
+    for name in columns:
+        features |= _encoded(name, [patient.clinical.get(name) for patient in patients])
+    varying = {name: value_P for name, value_P in features.items() if np.nanmin(value_P) < np.nanmax(value_P)}
+    table = np.stack(list(varying.values()), axis=1) if varying else np.empty((len(patients), 0))
+    return Features(names=tuple(varying), value_PD=table)
+
+
+def _encoded(name: str, values: Sequence[Any]) -> Mapping[str, Float64Array]:
+    """One or several features from a column; none from an empty one and from free text."""
+    present = [value for value in values if value is not None]
+    if not present:
+        return {}
+    if all(isinstance(value, (int, float)) for value in present):
+        return {name: np.array([np.nan if value is None else value for value in values], dtype=np.float64)}
+    if all(_as_yes_no(value) is not None for value in present):
+        numbers = [np.nan if value is None else _as_yes_no(value) for value in values]
+        return {name: np.array(numbers, dtype=np.float64)}
+    kinds = sorted({str(value) for value in present})
+    if len(kinds) > MAX_CATEGORIES:
+        return {}
+    return {
+        f"{name}: {kind}": np.array([np.nan if value is None else str(value) == kind for value in values])
+        for kind in kinds[1:]
+    }
+
+
+def _as_yes_no(value: Any) -> float | None:
+    if isinstance(value, (int, float)):
+        return float(value) if value in (0, 1) else None
+    return YES_NO.get(str(value).strip().casefold())

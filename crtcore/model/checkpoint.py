@@ -1,0 +1,119 @@
+"""Networks and training progress as safetensors with JSON metadata: data that cannot run code when it is
+read.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from crtcore.errors import StorageError
+from crtcore.model.backbones import DEPTHS, Backbone, Classifier, build
+
+JSON = Any  # a value of the json module; Python has no finite type for it
+_METADATA = "json"
+_HEADER_LENGTH_BYTES = 8
+
+
+def encode_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, JSON]) -> bytes:
+    """One safetensors file: the tensors (copied to the CPU) and `metadata` as JSON in its header."""
+    dense = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    text = json.dumps(dict(metadata), sort_keys=True)
+    return bytes(safetensors.torch.save(dense, metadata={_METADATA: text}))
+
+
+def decode_tensors(data: bytes, *, name: str) -> tuple[dict[str, Tensor], dict[str, JSON]]:
+    """The tensors and metadata of `encode_tensors`. Raises StorageError, calling the file `name`, if it is
+    anything else.
+    """
+    try:
+        tensors = safetensors.torch.load(data)
+        length = int.from_bytes(data[:_HEADER_LENGTH_BYTES], "little")
+        header = json.loads(data[_HEADER_LENGTH_BYTES : _HEADER_LENGTH_BYTES + length])
+        metadata = json.loads(header["__metadata__"][_METADATA])
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise StorageError(
+            f"{name} is not a checkpoint of crtsearch ({error}); remove it and run the same command again"
+        ) from error
+    return tensors, metadata
+
+
+def load_into(module: nn.Module, tensors: Mapping[str, Tensor], *, name: str) -> None:
+    """Copy `tensors` into the module's state. Raises StorageError naming the first that is missing, foreign
+    or of another shape.
+    """
+    state = module.state_dict()
+    for key in (*state, *sorted(tensors)):
+        if key not in tensors or key not in state:
+            fault = "lacks the tensor" if key not in tensors else "has a foreign tensor"
+            raise _foreign(name, f"{fault} {key}")
+        if state[key].shape != tensors[key].shape or state[key].dtype != tensors[key].dtype:
+            raise _foreign(
+                name, f"holds {key} as {_form(tensors[key])}, and the network wants {_form(state[key])}"
+            )
+    module.load_state_dict(dict(tensors))
+
+
+def _form(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)}"
+
+
+def _foreign(name: str, fault: str) -> StorageError:
+    return StorageError(f"{name} {fault}; remove it and run the same command again")
+
+
+def encode_classifier(network: Classifier) -> bytes:
+    """A network's weights and batch-norm statistics, with its depth and classes."""
+    return encode_tensors(
+        network.state_dict(), {"depth": network.backbone.depth, "classes": list(network.classes)}
+    )
+
+
+def load_classifier(path: Path) -> Classifier:
+    """The network that `encode_classifier` wrote. Raises StorageError if the file is damaged or foreign."""
+    tensors, metadata = decode_tensors(path.read_bytes(), name=str(path))
+    if metadata.get("depth") not in DEPTHS or not isinstance(metadata.get("classes"), list):
+        raise _foreign(str(path), "does not say its depth and classes")
+    network = build(metadata["depth"], 0, tuple(metadata["classes"]))
+    load_into(network, tensors, name=str(path))
+    return network
+
+
+def load_backbone(path: Path) -> Backbone:
+    """A stored network without its head, whose classes mean nothing to another task; raises as
+    `load_classifier` does.
+    """
+    return load_classifier(path).backbone
+
+
+def training_state(module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """All tensors that training goes on from: the module's state and the optimizer's moments."""
+    moments = optimizer.state_dict()["state"]
+    return {
+        **{f"module.{name}": tensor for name, tensor in module.state_dict().items()},
+        **{f"optimizer.{i}.{name}": value for i, state in moments.items() for name, value in state.items()},
+    }
+
+
+def load_training_state(
+    module: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], *, name: str
+) -> None:
+    """Restore `training_state`. Raises StorageError if the tensors are those of another network."""
+    parts: dict[str, dict[str, Tensor]] = {"module": {}, "optimizer": {}}
+    for key, tensor in tensors.items():
+        part, _, rest = key.partition(".")
+        parts[part][rest] = tensor
+    load_into(module, parts["module"], name=name)
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in parts["optimizer"].items():
+        index, _, moment = key.partition(".")
+        # The fused AdamW pairs moments with weights by their place in memory, so their layouts must agree.
+        alike = torch.empty_like(parameters[int(index)]).copy_(tensor) if tensor.ndim else tensor
+        moments.setdefault(int(index), {})[moment] = alike
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})

@@ -1,0 +1,17 @@
+"""Freezing the first groups of a backbone: their weights and batch-norm statistics stay as they are."""
+
+from crtcore.model.backbones import GROUPS, Backbone
+
+
+def freeze_groups(backbone: Backbone, num_groups: int) -> None:
+    """Freeze the first `num_groups` of the five groups and unfreeze the rest, in place.
+
+    A frozen group takes no gradient and normalises with its stored statistics, also after `train()`: left in
+    training mode, batch norm would go on learning from the very patients that the group is said not to have
+    seen.
+    """
+    assert 0 <= num_groups <= len(GROUPS), num_groups
+    for number, group in enumerate(backbone.groups()):
+        group.requires_grad_(number >= num_groups)
+    backbone.num_frozen = num_groups
+    backbone.train(backbone.training)

@@ -1,0 +1,85 @@
+"""Beats belong to patients: what the body of the network is fed, what a beat weighs in training, how a
+patient is scored.
+
+Legend: B beats, C leads, P patients.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.special import expit
+from torch import Tensor
+
+from crtcore.data.loader import ImageSet
+from crtcore.signal.recording import FloatArray, IntArray, StrArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatientBeats:
+    """A cohort as training sees it. `patient_B` indexes the patients, who stand in the order of their ids.
+
+    `inputs` has shape (beats, leads, ...), on the device: uint8 images (..., F, T), activations (..., F, T,
+    D) or features (..., D).
+    """
+
+    inputs: Tensor
+    patient_B: IntArray
+    id_P: StrArray
+    label_P: IntArray
+
+    @property
+    def num_leads(self) -> int:
+        return int(self.inputs.shape[1])
+
+    def take(self, beat_B: IntArray) -> Tensor:
+        """The inputs of some beats, one row a beat and lead, in the layout that the network's body takes."""
+        chosen = self.inputs[torch.from_numpy(beat_B).to(self.inputs.device)].flatten(0, 1)
+        return chosen.permute(0, 3, 1, 2) if chosen.ndim == 4 else chosen
+
+    def beats_of(self, patients: IntArray) -> IntArray:
+        """The beats of some patients, ascending."""
+        return np.flatnonzero(np.isin(self.patient_B, patients))
+
+
+def patient_beats(images: ImageSet, inputs: Tensor) -> PatientBeats:
+    """Group a cohort's rows, one of `inputs` a row of `images`, into beats and patients."""
+    num_leads = len(images.leads)
+    assert len(inputs) == images.num_images
+    assert np.array_equal(images.lead_N, np.tile(np.arange(num_leads), images.num_beats)), "not beat-major"
+    first_of_beat = slice(None, None, num_leads)
+    id_P, first_P, patient_B = np.unique(
+        images.patient_N[first_of_beat], return_index=True, return_inverse=True
+    )
+    return PatientBeats(
+        inputs=inputs.reshape(-1, num_leads, *inputs.shape[1:]),
+        patient_B=patient_B.astype(np.int64),
+        id_P=id_P,
+        label_P=images.label_N[first_of_beat][first_P],
+    )
+
+
+def beat_weights(patient_B: IntArray, label_P: IntArray) -> FloatArray:
+    """The weight of each training beat, shape (beats,), mean 1: patients of a class count equally, and so do
+    the two classes.
+
+    A recording with more beats must not count more: in ten seconds the number of beats is the heart rate,
+    which alone tells outcomes apart. `label_P` is indexed by `patient_B`; both classes must occur.
+    """
+    num_beats_P = np.bincount(patient_B, minlength=len(label_P))
+    in_training_P = num_beats_P > 0
+    num_patients_K = np.bincount(label_P[in_training_P], minlength=2)
+    weight_B = 1 / (num_beats_P[patient_B] * num_patients_K[label_P[patient_B]])
+    return np.asarray(weight_B / weight_B.mean(), dtype=np.float32)
+
+
+def patient_scores(logit_B: FloatArray, patient_B: IntArray, patients: IntArray) -> npt.NDArray[np.float64]:
+    """Each patient's probability of label 1, shape of `patients`: the logistic function of its beats' mean
+    logit.
+    """
+    num_patients = int(patients.max()) + 1
+    total_P = np.bincount(patient_B, weights=logit_B, minlength=num_patients)
+    num_beats_P = np.bincount(patient_B, minlength=num_patients)
+    score_P: npt.NDArray[np.float64] = expit(total_P[patients] / num_beats_P[patients])
+    return score_P

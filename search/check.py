@@ -1,0 +1,199 @@
+"""What a sweep would do, without doing it: are config and data usable, what would run, what is built."""
+
+import itertools
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from crtcore.config import Choices, Experiment, FloatRange
+from crtcore.configfile import override
+from crtcore.data.recording_shard import arrhythmia_jobs, cohort_jobs
+from crtcore.data.sources import Source, Sources, predefined_folds
+from crtcore.data.splits import cohort_folds
+from crtcore.pipeline import OnProgress, open_store, plan, read_sources
+from crtcore.signal.beats import AAMI_CLASSES, aami_labels
+from crtcore.signal.formats import read_any
+from crtcore.signal.leads import derive_leads
+from crtcore.signal.quality import quality_flags
+from crtcore.signal.recording import Recording
+from crtcore.stages import Stage, StageStore
+from search.space import distributions
+from search.study import open_study, sweep_exists
+
+# The knobs that stages before `finetune` depend on; all are discrete, so their stages can be counted.
+SHARED_SECTIONS = ("spectrogram.", "pretrain.")
+SHARED_KEYS = ("finetune.frozen_groups",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageCount:
+    """How many different stages of one kind the search space can ask for, and how many of them are built."""
+
+    name: str
+    num_stages: int
+    num_built: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckResult:
+    """A usable experiment.
+
+    `num_beats` counts annotated beats by AAMI class; `num_responders` are the patients with label 1;
+    `num_combinations` is None where a range is searched; `num_trials_done` are those that an earlier run of
+    the same sweep finished.
+    """
+
+    name: str
+    storage: str
+    num_records: int
+    num_beats: Mapping[str, int]
+    num_patients: int
+    num_responders: int
+    num_recordings: int
+    leads: tuple[str, ...]
+    flags: Mapping[str, tuple[str, ...]]  # recordings of poor quality, by name
+    num_trials: int
+    num_trials_done: int
+    num_combinations: int | None
+    stages: tuple[StageCount, ...]
+
+    def sentences(self) -> tuple[str, ...]:
+        """The result in words, one finding a sentence."""
+        beats = ", ".join(f"{name} {count:,}" for name, count in self.num_beats.items())
+        left = max(0, self.num_trials - self.num_trials_done)
+        space = (
+            "a continuous space"
+            if self.num_combinations is None
+            else f"a space of {self.num_combinations:,} combinations"
+        )
+        stages = "; ".join(f"{stage.name} {stage.num_built} of {stage.num_stages}" for stage in self.stages)
+        database = f"{self.num_records} records, {sum(self.num_beats.values()):,} annotated beats ({beats})"
+        cohort = f"{self.num_patients} patients, {self.num_responders} with label 1"
+        flagged = "; ".join(f"{record} ({', '.join(flags)})" for record, flags in self.flags.items())
+        return (
+            f"Database: {database}.",
+            f"Cohort: {cohort}; {self.num_recordings} recordings of {len(self.leads)} leads.",
+            f"Flagged recordings: {flagged or 'none'}.",
+            f"Sweep {self.name}: {left} of {self.num_trials} trials to run, over {space}.",
+            f"Stages built in {self.storage}: {stages}.",
+        )
+
+    def to_json(self) -> str:
+        """Everything, as one JSON object."""
+        return json.dumps(asdict(self), indent=1, allow_nan=False)
+
+
+def check(experiment: Experiment, *, on_progress: OnProgress = lambda what, done, total: None) -> CheckResult:
+    """Validate the search space, read every recording once, deal the folds, and count stages; builds nothing.
+
+    Raises ConfigError or DataError, naming the place, for the first thing that would stop a sweep.
+    """
+    distributions(experiment.search)
+    sources = read_sources(experiment)
+    num_beats = _read_database(sources, on_progress)
+    flags = _read_cohort(sources, on_progress)
+    _deal_folds(experiment, sources)
+    return CheckResult(
+        name=experiment.name,
+        storage=experiment.storage,
+        num_records=len(sources.arrhythmia),
+        num_beats=num_beats,
+        num_patients=len(sources.patients),
+        num_responders=sum(patient.label for patient in sources.patients),
+        num_recordings=len(sources.cohort),
+        leads=sources.cohort_leads,
+        flags=flags,
+        num_trials=experiment.search.trials,
+        num_trials_done=_num_trials_done(experiment),
+        num_combinations=_num_combinations(experiment),
+        stages=_stage_counts(open_store(experiment), experiment, sources),
+    )
+
+
+def _read_database(sources: Sources, on_progress: OnProgress) -> dict[str, int]:
+    count: Counter[str] = Counter()
+    for recording in _recordings(sources.arrhythmia, "read database", on_progress, annotated=True):
+        assert recording.annotation is not None
+        label_B = aami_labels(recording.annotation.symbol_B)
+        count.update(AAMI_CLASSES[label] for label in label_B.tolist() if label >= 0)
+    return {name: count[name] for name in AAMI_CLASSES}
+
+
+def _read_cohort(sources: Sources, on_progress: OnProgress) -> dict[str, tuple[str, ...]]:
+    """The quality flags of each flagged recording, on the leads that are used."""
+    flags: dict[str, tuple[str, ...]] = {}
+    recordings = _recordings(sources.cohort, "read cohort", on_progress, annotated=False)
+    for source, recording in zip(sources.cohort, recordings, strict=True):
+        found = quality_flags(derive_leads(recording, sources.cohort_leads))
+        if found:
+            flags[source.record_id] = found
+    return flags
+
+
+def _recordings(
+    sources: tuple[Source, ...], what: str, on_progress: OnProgress, *, annotated: bool
+) -> Iterator[Recording]:
+    for done, source in enumerate(sources):
+        on_progress(what, done, len(sources))
+        yield read_any(source.path, patient_id=source.patient_id, annotated=annotated)
+    on_progress(what, len(sources), len(sources))
+
+
+def _deal_folds(experiment: Experiment, sources: Sources) -> None:
+    cohort_folds(
+        np.array([patient.patient_id for patient in sources.patients]),
+        np.array([patient.label for patient in sources.patients]),
+        given=predefined_folds(sources),
+        num_folds=experiment.finetune.folds,
+        num_repeats=experiment.finetune.repeats,
+        seed=experiment.seed,
+    )
+
+
+def _num_combinations(experiment: Experiment) -> int | None:
+    options = experiment.search.space.values()
+    if any(isinstance(option, FloatRange) for option in options):
+        return None
+    return math.prod(len(option) for option in options if not isinstance(option, FloatRange))
+
+
+def _num_trials_done(experiment: Experiment) -> int:
+    if not sweep_exists(experiment.storage, experiment.name):
+        return 0
+    study = open_study(experiment.storage, experiment.name, create=False)
+    return sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
+
+
+def _stage_counts(store: StageStore, experiment: Experiment, sources: Sources) -> tuple[StageCount, ...]:
+    stages: dict[str, Stage] = {}
+    for variant in _variants(experiment):
+        jobs = (*arrhythmia_jobs(variant, sources), *cohort_jobs(variant, sources))
+        for stage in (*(job.stage for job in jobs), *plan(variant, sources).shared):
+            stages[str(stage)] = stage
+    num_stages = Counter(stage.name for stage in stages.values())
+    num_built = Counter(stage.name for stage in stages.values() if store.find(stage) is not None)
+    return tuple(
+        StageCount(name=name, num_stages=num, num_built=num_built[name]) for name, num in num_stages.items()
+    )
+
+
+def _variants(experiment: Experiment) -> Iterator[Experiment]:
+    """The experiment under every combination of the searched knobs that shared stages depend on."""
+    shared = {
+        key: _options(options)
+        for key, options in experiment.search.space.items()
+        if key.startswith(SHARED_SECTIONS) or key in SHARED_KEYS
+    }
+    for values in itertools.product(*shared.values()):
+        yield override(experiment, dict(zip(shared, values, strict=True)))
+
+
+def _options(options: FloatRange | Choices) -> tuple[bool | int | float | str, ...]:
+    """The values of a shared knob; the only one that may be a range is a whole number."""
+    if isinstance(options, FloatRange):
+        return tuple(range(int(options.low), int(options.high) + 1))
+    return options

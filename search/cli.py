@@ -1,0 +1,191 @@
+"""The command line: each command is a thin shell over one public function.
+
+Heavy libraries are imported inside the commands, so that `--help` and a misspelt command answer at once.
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from crtcore.errors import CrtError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from crtcore.config import Experiment
+    from search.leaderboard import Leaderboard
+
+BAD_INPUT = 2  # exit status
+INTERRUPTED = 130  # what a shell reports for a process ended by Ctrl-C
+UNITS = ("patients", "beats", "images")
+
+
+class _Commands(TyperGroup):
+    """The one place where a user's error becomes a sentence; any other exception keeps its traceback."""
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except CrtError as error:
+            typer.echo(f"crtsearch: {error}", err=True)
+            raise typer.Exit(BAD_INPUT) from error
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Search for the best ECG transfer-learning model of a small cohort, and say how good it really is.",
+    epilog="Try it: crtsearch simulate data/simulated && crtsearch sweep demo && crtsearch best demo",
+)
+
+Config = Annotated[
+    str, typer.Argument(metavar="CONFIG", help="A YAML file, or the bare name of one in configs/.")
+]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be repeated.")
+]
+SweepName = Annotated[
+    str, typer.Argument(metavar="NAME", help="The sweep's name (its config's `name`, or --name).")
+]
+Storage = Annotated[str, typer.Option(help="The storage that the sweep ran with.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")
+]
+
+
+@app.command(epilog="Example: crtsearch prepare demo")
+def prepare(config: Config, overrides: Overrides = None) -> None:
+    """Turn the recordings into spectrogram images, once; a sweep does so too if this has not been run."""
+    experiment = _load(config, overrides)
+    from crtcore.pipeline import open_store, plan, read_sources
+    from crtcore.pipeline import prepare as prepare_sets
+    from search.live import LiveView
+
+    store, sources = open_store(experiment), read_sources(experiment)
+    with LiveView(_stderr()) as view:
+        prepare_sets(store, experiment, sources, on_progress=view.on_progress)
+    stages = plan(experiment, sources)
+    for name, stage in (("arrhythmia", stages.arrhythmia), ("cohort", stages.cohort)):
+        manifest = store.find(stage)
+        assert manifest is not None
+        counts = ", ".join(f"{manifest.facts[f'num_{unit}']:,} {unit}" for unit in UNITS)
+        typer.echo(f"{name}: {counts} in {experiment.storage}")
+
+
+@app.command(epilog="Example: crtsearch sweep demo --set search.trials=8 --name first")
+def sweep(
+    config: Config,
+    overrides: Overrides = None,
+    name: Annotated[str | None, typer.Option(help="The sweep's name, if not the config's.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="A Ray cluster to run on; `auto` is the one this machine belongs to.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run the search; the same command again resumes it, and reads what is finished."""
+    experiment = _load(config, overrides, name)
+    from search.live import LiveView
+    from search.sweep import run_sweep
+
+    space = list(experiment.search.space)
+    try:
+        with LiveView(_stderr(), parameters=space, num_trials=experiment.search.trials) as view:
+            leaderboard = run_sweep(
+                experiment, address=address, on_update=view.on_update, on_progress=view.on_progress
+            )
+    except KeyboardInterrupt:
+        typer.echo(f"crtsearch: {experiment.name} interrupted; the same command again resumes it", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    _show(leaderboard, as_json=as_json)
+
+
+@app.command(epilog="Example: crtsearch best demo --json")
+def best(name: SweepName, storage: Storage = "storage", as_json: Json = False) -> None:
+    """Rank a sweep's trials, with the winner's score corrected for the search."""
+    from search.leaderboard import build_leaderboard
+
+    _show(build_leaderboard(storage, name), as_json=as_json)
+
+
+@app.command(epilog="Example: crtsearch dashboard demo --port 8080")
+def dashboard(
+    name: SweepName,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes any free one.")
+    ] = 8080,
+    storage: Storage = "storage",
+) -> None:
+    """Serve Optuna's dashboard on a sweep, running or finished, until Ctrl-C."""
+    from search.dashboard import serve_dashboard
+
+    try:
+        serve_dashboard(
+            storage, name, port=port, on_ready=lambda url: typer.echo(f"{name}: {url} (Ctrl-C ends it)")
+        )
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+
+
+@app.command(epilog="Example: crtsearch check demo --set search.trials=8")
+def check(config: Config, overrides: Overrides = None, as_json: Json = False) -> None:
+    """Validate config, database and cohort; say what would run and what is already built."""
+    experiment = _load(config, overrides)
+    from search.check import check as check_experiment
+    from search.live import LiveView
+
+    with LiveView(_stderr()) as view:
+        result = check_experiment(experiment, on_progress=view.on_progress)
+    typer.echo(result.to_json() if as_json else "\n".join(result.sentences()))
+
+
+@app.command(epilog="Example: crtsearch simulate data/simulated --seed 1")
+def simulate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for the recordings.")],
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, other patients.")] = 0,
+) -> None:
+    """Write a simulated arrhythmia database and CRT cohort with a known truth, to try everything on."""
+    from crtcore.data.simulate import simulate as write_simulation
+    from search.live import LiveView
+
+    with LiveView(_stderr()) as view:
+        write_simulation(folder, seed=seed, on_progress=view.on_progress)
+    typer.echo(f"simulated recordings in {folder}")
+
+
+def _load(config: str, overrides: list[str] | None, name: str | None = None) -> "Experiment":
+    """Before any heavy import: a misspelt key is told at once."""
+    from crtcore.configfile import load_experiment
+
+    named = [] if name is None else [f"name={json.dumps(name)}"]  # quoted: a sweep may be called 17
+    return load_experiment(config, [*(overrides or ()), *named])
+
+
+def _stderr() -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def _show(leaderboard: "Leaderboard", *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(leaderboard.to_json())
+        return
+    from rich.console import Console
+
+    from search.tables import leaderboard_table
+
+    console = Console()
+    console.print(leaderboard_table(leaderboard))
+    for sentence in leaderboard.sentences():
+        console.print(sentence, markup=False, highlight=False)
+
+
+def main() -> None:
+    """The console script."""
+    app()

@@ -1,0 +1,160 @@
+"""Ray: connecting to it, what one trial holds of it, and how many trials fit."""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+import ray
+from ray.tune import PlacementGroupFactory
+
+from crtcore.config import TrialResources
+from crtcore.errors import SweepError
+
+OBJECT_STORE_BYTES = 128 << 20  # of a local Ray: data go through the stage store, not through Ray
+CONNECT_TIMEOUT_S = 5.0
+GROWTH_TIMEOUT_S = 900.0  # a cloud node that was asked for and set up from nothing is there by then
+
+# How Ray behaves where it can only be told by the environment.
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent anywhere
+    "RAY_AIR_NEW_OUTPUT": "0",  # the old output engine is the one that `verbose=0` silences
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean the same in a trial as in the driver
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study is the log
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends the sweep at once; nothing is lost by it
+    "TUNE_GLOBAL_CHECKPOINT_S": "1e9",  # Tune's own snapshots are never read
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # the searcher hands out no more than what fits
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # reasons are in the study and in the live view
+}
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[None]:
+    """A connection to Ray: the cluster at `address` ("auto" or host:port), or a Ray of its own on this
+    machine, with its dashboard on 127.0.0.1, that ends with the block. A connection that is already there is
+    used and left.
+
+    Raises SweepError if there is no cluster at the address.
+    """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if ray.is_initialized():
+        yield
+        return
+    if address is not None:
+        _check_address(address)
+    try:
+        if address is None:
+            ray.init(
+                address="local",  # whatever RAY_ADDRESS says
+                include_dashboard=True,
+                dashboard_host="127.0.0.1",
+                object_store_memory=OBJECT_STORE_BYTES,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        else:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except ConnectionError as error:
+        raise _no_cluster(address or "auto") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _check_address(address: str) -> None:
+    if address.startswith("ray://"):
+        raise SweepError(
+            f"--address {address}: run the sweep on the cluster itself (ray submit, or ray exec with "
+            "--address auto), where it outlives your connection"
+        )
+    if address == "auto":
+        return
+    # Asked here, since Ray keeps trying for minutes.
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise _no_cluster(address) from error
+
+
+def _no_cluster(address: str) -> SweepError:
+    return SweepError(
+        f"no Ray cluster at {address}: start one with `ray start --head`, or leave --address out to run on "
+        "this machine"
+    )
+
+
+def bundle(trial: TrialResources) -> PlacementGroupFactory:
+    """What Ray reserves for one trial."""
+    return PlacementGroupFactory([{"CPU": trial.cpus, "GPU": trial.gpus}])
+
+
+def node_resources() -> list[Mapping[str, float]]:
+    """The resources of each node that is alive."""
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]  # Ray annotates only part of its API
+    return [node["Resources"] for node in nodes if node["Alive"]]
+
+
+def num_fitting(nodes: Iterable[Mapping[str, float]], trial: TrialResources) -> int:
+    """How many trials the nodes hold at a time. A trial lies on one node, a fraction of a GPU on one GPU."""
+    return sum(min(_by_cpu(node, trial), _by_gpu(node, trial)) for node in nodes)
+
+
+def _by_cpu(node: Mapping[str, float], trial: TrialResources) -> int:
+    return int(node.get("CPU", 0.0) / trial.cpus + 1e-9)
+
+
+def _by_gpu(node: Mapping[str, float], trial: TrialResources) -> int:
+    if trial.gpus == 0:
+        return int(node.get("CPU", 0.0) / trial.cpus + 1e-9)
+    num_gpus = int(node.get("GPU", 0.0))
+    if trial.gpus < 1:
+        return num_gpus * int(1 / trial.gpus + 1e-9)
+    return int(num_gpus / trial.gpus + 1e-9)
+
+
+class Slots:
+    """How many trials to hand out: as many as fit now and, on a cluster that may grow, some that wait for
+    nodes to come.
+
+    Waiting trials are what makes Ray's autoscaler start nodes, and stop with the driver. While nodes come
+    their number doubles; where none came for a while, one trial waits.
+    """
+
+    def __init__(
+        self,
+        trial: TrialResources,
+        *,
+        may_grow: bool,
+        nodes: Callable[[], Iterable[Mapping[str, float]]] = node_resources,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._trial = trial
+        self._may_grow = may_grow
+        self._nodes = nodes
+        self._clock_s = clock_s
+        self._most = 0
+        self._grew_at_s = clock_s()
+
+    def __call__(self) -> int:
+        """The number now. Raises SweepError if no trial fits, nor will."""
+        num_slots = num_fitting(self._nodes(), self._trial)
+        if num_slots > self._most:
+            self._most, self._grew_at_s = num_slots, self._clock_s()
+        is_growing = self._may_grow and self._clock_s() - self._grew_at_s < GROWTH_TIMEOUT_S
+        if num_slots == 0 and not is_growing:
+            raise SweepError(
+                f"no node has {self._trial.cpus:g} CPUs and {self._trial.gpus:g} GPUs for a trial (there "
+                f"are: {_summary(self._nodes())}); lower resources.trial, or add a node that holds one"
+            )
+        if is_growing:
+            return num_slots + max(1, num_slots)
+        return num_slots + 1 if self._may_grow else num_slots
+
+
+def _summary(nodes: Iterable[Mapping[str, float]]) -> str:
+    return "; ".join(f"{node.get('CPU', 0):g} CPUs, {node.get('GPU', 0):g} GPUs" for node in nodes) or "none"

@@ -1,0 +1,189 @@
+"""A sweep's study and stage store -> ranked trials, with what the winner would score on new patients beside
+what it scored in the search.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from optuna.trial import FrozenTrial, TrialState
+
+from crtcore.config import Experiment
+from crtcore.errors import StorageError, SweepError
+from crtcore.evaluation.selection import BbcEstimate, bbc_cv
+from crtcore.stages import StageKey, StageStore
+from search.study import open_study
+
+STATES = ("COMPLETE", "PRUNED", "RUNNING", "WAITING", "FAIL")  # the order in which rows are listed
+FIGURES = ("accuracy", "sensitivity", "specificity", "pooled_auc")
+COUNTS = ("num_patients", "num_beats", "num_images")
+DRAWS_SEED = 0  # of the bootstrap; fixed, so that the same sweep always gets the same estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One trial. What only a complete trial has is None or empty in others.
+
+    `auc` and `auc_sd` are the mean and standard deviation over folds of the patient-wise AUC after the last
+    epoch; `last_auc` is the same mean after `num_epochs` epochs, where the trial stopped or stands. `figures`
+    (accuracy, sensitivity and specificity at 0.5, pooled AUC) and `counts` (patients, beats, images) are
+    those of the out-of-fold predictions of all patients. `reason` says why a trial failed.
+    """
+
+    number: int
+    state: str
+    params: Mapping[str, Any]
+    num_epochs: int
+    last_auc: float | None
+    auc: float | None = None
+    auc_sd: float | None = None
+    figures: Mapping[str, float]
+    counts: Mapping[str, int]
+    seconds: float | None
+    stages: Mapping[str, str | None]
+    reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaderboard:
+    """A sweep's trials: complete ones by AUC (ties by trial number), then the others by state and number.
+
+    `corrected` is the BBC-CV estimate over the complete trials; None while there are none.
+    """
+
+    name: str
+    rows: tuple[Row, ...]
+    corrected: BbcEstimate | None
+
+    @property
+    def best(self) -> Row | None:
+        """The complete trial with the highest AUC."""
+        return self.rows[0] if self.rows and self.rows[0].state == "COMPLETE" else None
+
+    def count(self, state: str) -> int:
+        """How many trials are in a state."""
+        return sum(row.state == state for row in self.rows)
+
+    def sentences(self) -> tuple[str, ...]:
+        """The result in words: what the winner scored and on what, and what that is worth."""
+        if self.best is None or self.corrected is None:
+            return (f"No trial of {self.name} is complete yet ({self._tally()}).",)
+        best, corrected = self.best, self.corrected
+        counts = best.counts
+        plural = "" if corrected.num_configurations == 1 else "s"
+        configurations = f"{corrected.num_configurations} complete configuration{plural}"
+        chance = (
+            " The interval includes 0.5: better than chance is not shown." if corrected.low <= 0.5 else ""
+        )
+        return (
+            (
+                f"Best of {self.name}: trial {best.number}, AUC {best.auc:.3f} ± {best.auc_sd:.3f} "
+                f"(patient-wise, mean ± SD over folds), resting on {counts['num_patients']} patients, "
+                f"{counts['num_beats']:,} beats and {counts['num_images']:,} images ({self._tally()})."
+            ),
+            (
+                f"Corrected for the search: AUC {corrected.estimate:.3f}, 95 % interval {corrected.low:.3f} "
+                f"to {corrected.high:.3f} (BBC-CV, {configurations}, {corrected.num_draws} draws of "
+                f"{corrected.num_patients} patients). Expect this on new patients; the best pooled AUC that "
+                f"the search saw, {corrected.naive:.3f}, is partly luck.{chance}"
+            ),
+        )
+
+    def to_json(self) -> str:
+        """Everything, as one JSON object; numbers that are not finite do not occur."""
+        best = self.best
+        content = {
+            "name": self.name,
+            "best": None if best is None else best.number,
+            "corrected": None if self.corrected is None else asdict(self.corrected),
+            "sentences": list(self.sentences()),
+            "rows": [asdict(row) for row in self.rows],
+        }
+        return json.dumps(content, indent=1, allow_nan=False)
+
+    def _tally(self) -> str:
+        return ", ".join(f"{self.count(state)} {state.lower()}" for state in STATES if self.count(state))
+
+
+def build_leaderboard(storage: str, name: str) -> Leaderboard:
+    """The leaderboard of sweep `name` as it stands in `storage`.
+
+    Trials that share one finetune stage are one configuration and count once in the corrected estimate;
+    pruned and failed trials have no final predictions and do not enter it. SweepError if there is no such
+    sweep or its trials were not scored on the same folds; StorageError if a complete trial's predictions are
+    gone.
+    """
+    store = StageStore(storage, cache=Experiment.model_fields["cache"].default)
+    trials = open_study(storage, name, create=False).get_trials(deepcopy=False)
+    rows = sorted((_row(store, trial) for trial in trials), key=_rank)
+    return Leaderboard(name=name, rows=tuple(rows), corrected=_corrected(store, rows))
+
+
+def _row(store: StageStore, trial: FrozenTrial) -> Row:
+    stages = trial.user_attrs.get("stages", {})
+    facts: Mapping[str, Any] = {}
+    if trial.state == TrialState.COMPLETE:
+        manifest = store.find(_finetune(stages))
+        if manifest is None:
+            raise StorageError(
+                f"trial {trial.number} is complete but its stage {_finetune(stages)} is not in {store.uri}; "
+                f"give the storage that the sweep ran with, or run the same sweep command again"
+            )
+        facts = manifest.facts
+    curve = trial.intermediate_values
+    last_auc = curve[max(curve)] if curve else None
+    return Row(
+        number=trial.number,
+        state=trial.state.name,
+        params=dict(trial.params),
+        num_epochs=max(curve, default=0),
+        last_auc=last_auc if last_auc is not None and math.isfinite(last_auc) else None,
+        auc=facts.get("auc"),
+        auc_sd=facts.get("auc_sd"),
+        figures={key: facts[key] for key in FIGURES if facts},
+        counts={key: facts[key] for key in COUNTS if facts},
+        seconds=trial.user_attrs.get("seconds"),
+        stages=stages,
+        reason=trial.user_attrs.get("reason"),
+    )
+
+
+def _rank(row: Row) -> tuple[int, float, int]:
+    return STATES.index(row.state), -(row.auc or 0.0), row.number
+
+
+def _finetune(stages: Mapping[str, str | None]) -> StageKey:
+    return StageKey(name="finetune", digest=str(stages["finetune"]))
+
+
+def _corrected(store: StageStore, rows: Sequence[Row]) -> BbcEstimate | None:
+    first_row = {str(row.stages["finetune"]): row for row in reversed(rows) if row.state == "COMPLETE"}
+    if not first_row:
+        return None
+    complete = sorted(first_row.values(), key=lambda row: row.number)
+    reference, *others = [_predictions(store, row) for row in complete]
+    for row, table in zip(complete[1:], others, strict=True):
+        for column in ("patient_id", "repeat", "fold", "label"):
+            if not table[column].equals(reference[column]):
+                raise SweepError(
+                    f"trials {complete[0].number} and {row.number} were scored on different patients or "
+                    f"folds (column {column} of their predictions differs), so their scores do not compare; "
+                    f"run the sweep under a new name"
+                )
+    num_patients = len(set(reference["patient_id"].to_pylist()))
+    # Rows are sorted by repeat, then patient; a patient's score is the mean over repeats.
+    score_PC = np.stack(
+        [table["score"].to_numpy().reshape(-1, num_patients).mean(axis=0) for table in (reference, *others)],
+        axis=1,
+    )
+    return bbc_cv(reference["label"].to_numpy()[:num_patients], score_PC, seed=DRAWS_SEED)
+
+
+def _predictions(store: StageStore, row: Row) -> pa.Table:
+    table = pq.read_table(store.path(_finetune(row.stages), "oof.parquet"))
+    return table.sort_by([("repeat", "ascending"), ("patient_id", "ascending")])

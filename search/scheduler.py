@@ -1,0 +1,33 @@
+"""The session as a Tune scheduler: every report goes into the study, and what it decides is done."""
+
+from typing import Any
+
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from search.session import Session
+
+
+class SessionScheduler(FIFOScheduler):
+    """First come, first served; early stopping is the session's, which decides from the study alone and so
+    survives the driver (Tune's own ASHA keeps its rungs in the process).
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Ray annotates only part of its API
+        self._session = session
+
+    def on_trial_result(self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]) -> str:
+        """Called for every result but the last, which is `done`."""
+        goes_on = self._session.report(trial.config["number"], result["report"], node=result["hostname"])
+        return TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP
+
+    def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
+        """Called when a trial raised or lost its process, before it is tried again or given up."""
+        self._session.trouble(trial.config["number"], last_line(str(trial.get_error() or "unknown error")))
+
+
+def last_line(traceback: str) -> str:
+    """The line of a traceback that says what happened."""
+    return traceback.strip().splitlines()[-1].strip()

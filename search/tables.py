@@ -1,0 +1,83 @@
+"""Trials as Rich tables: which columns, how a number reads, how a trial stands."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:  # a table of a running sweep needs neither Optuna nor the stage store
+    from search.leaderboard import Leaderboard, Row
+
+SHORT = {"frozen_groups": "frozen", "learning_rate": "lr", "batch_size": "batch"}
+STYLES = {"COMPLETE": "green", "PRUNED": "yellow", "RUNNING": "cyan", "FAIL": "red"}
+
+
+def headings(keys: Iterable[str]) -> dict[str, str]:
+    """A short heading for each dotted config key, with its section only where two keys would read alike."""
+    short = {key: _short(key.rpartition(".")[2]) for key in keys}
+    names = list(short.values())
+    return {
+        key: name if names.count(name) == 1 else f"{key.partition('.')[0]}\n{name}"
+        for key, name in short.items()
+    }
+
+
+def cell(value: Any) -> str:
+    """A parameter as it is read best: three significant digits, nothing where there is none."""
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return "" if value is None else str(value)
+
+
+def state_text(state: str) -> Text:
+    """The state of a trial in its colour."""
+    return Text(state.lower(), style=STYLES.get(state, ""))
+
+
+def trial_table(parameters: Mapping[str, str]) -> Table:
+    """An empty table with the columns that every table of trials begins with: number, state, parameters."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("trial", justify="right")
+    table.add_column("state", no_wrap=True)
+    for name in parameters.values():
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def leaderboard_table(leaderboard: "Leaderboard", *, max_rows: int = 20) -> Table:
+    """The first `max_rows` trials in rank order; the caption says what is left out and why trials failed."""
+    parameters = headings(dict.fromkeys(key for row in leaderboard.rows for key in row.params))
+    table = trial_table(parameters)
+    for name in ("AUC±SD", "acc.", "sens", "spec"):
+        table.add_column(name, justify="right", no_wrap=True)
+    shown = leaderboard.rows[:max_rows]
+    for row in shown:
+        table.add_row(
+            str(row.number),
+            state_text(row.state),
+            *(cell(row.params.get(key)) for key in parameters),
+            _auc(row),
+            *(
+                f"{row.figures[key]:.2f}" if row.figures else ""
+                for key in ("accuracy", "sensitivity", "specificity")
+            ),
+        )
+    remarks = [f"trial {row.number}: {row.reason}" for row in shown if row.reason]
+    if any(row.auc is None and row.last_auc is not None for row in shown):
+        remarks.insert(0, "0.612 @3: AUC after epoch 3, where the trial stopped or stands")
+    if len(leaderboard.rows) > max_rows:
+        remarks.append(f"and {len(leaderboard.rows) - max_rows} more; --json lists all")
+    table.caption = Text("\n".join(remarks)) if remarks else None
+    table.caption_justify = "left"
+    return table
+
+
+def _auc(row: "Row") -> Text:
+    if row.auc is not None:
+        return Text(f"{row.auc:.3f}±{row.auc_sd:.3f}")
+    return Text("" if row.last_auc is None else f"{row.last_auc:.3f} @{row.num_epochs}", style="dim")
+
+
+def _short(leaf: str) -> str:
+    return SHORT.get(leaf, leaf.replace("_", " "))

@@ -1,0 +1,72 @@
+"""The Tune trainable: a thin shell over crtcore's stages. All of a trial's state lies in the stage store, so
+there is nothing to checkpoint: a trial that lost its process is started anew and goes on after its last
+finished epoch.
+"""
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from ray import tune
+
+from crtcore.config import Experiment
+from crtcore.configfile import override
+from crtcore.data.sources import Sources
+from crtcore.errors import CrtError, DivergedError, StorageError
+from crtcore.pipeline import open_store, plan, run_trial
+from crtcore.training.device import use_device
+from crtcore.training.epochs import EpochReport
+
+# What a step returns: `report` (an EpochReport) for a finished epoch; once, at the end, `done` alone, or with
+# `reason` (these hyperparameters cannot be trained) or `halt` (no trial can be run before that is mended).
+Result = dict[str, Any]
+
+
+class StagedTrial(tune.Trainable):
+    """One process that runs one trial after another; its config holds the trial's `number` and `params`."""
+
+    # The keywords come from tune.with_parameters.
+    def setup(  # type: ignore[override]
+        self, config: dict[str, Any], *, experiment: Experiment, sources: Sources
+    ) -> None:
+        """Called once in the process; the same base experiment and sources serve all its trials."""
+        self._base = experiment
+        self._sources = sources
+        self._reports = self._run(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Turn to another trial."""
+        self._reports = self._run(new_config)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()  # what the last trial held may be more than this one's share of the GPU
+        return True
+
+    def step(self) -> Result:
+        """One epoch."""
+        try:
+            report = next(self._reports, None)
+        except DivergedError as error:
+            return {"done": True, "reason": str(error)}
+        except CrtError as error:
+            return {"done": True, "halt": str(error)}
+        return {"done": True} if report is None else {"report": report}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: Tune asks for the method, the stage store has the state."""
+
+    def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
+        """Nothing."""
+
+    def _run(self, config: dict[str, Any]) -> Iterator[EpochReport]:
+        experiment = override(self._base, config["params"])
+        store = open_store(experiment)
+        stages = plan(experiment, self._sources)
+        # The driver prepares the data, where the recordings are; a node that does not see them cannot do so
+        # itself.
+        if store.find(stages.arrhythmia) is None or store.find(stages.cohort) is None:
+            raise StorageError(
+                f"node {socket.gethostname()} does not see what was prepared in {experiment.storage}; set "
+                "storage to a folder that all nodes share, or to an s3:// or gs:// URI"
+            )
+        yield from run_trial(store, experiment, self._sources, use_device(experiment.resources.trial))

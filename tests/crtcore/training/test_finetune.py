@@ -1,0 +1,106 @@
+import io
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from crtcore.data.splits import patient_folds
+from crtcore.errors import DataError, DivergedError
+from crtcore.evaluation.metrics import auc
+from crtcore.seeding import child_seed
+from crtcore.stages import Stage
+from crtcore.training.epochs import EpochReport
+from crtcore.training.features import features_stage, run_features
+from crtcore.training.finetune import finetune_stage, run_finetune
+from tests.crtcore.training.tiny_sets import CPU, Prepared, experiment_with
+
+
+def run(
+    prepared: Prepared, pretrain: Stage, stop_after: int = 99, **finetune: Any
+) -> tuple[Stage, list[EpochReport]]:
+    experiment = experiment_with(**finetune)
+    features = features_stage(experiment, pretrain, prepared.cohort)
+    if features is not None:
+        list(run_features(prepared.store, features, experiment, pretrain, prepared.cohort, CPU))
+    stage = finetune_stage(experiment, pretrain, prepared.cohort)
+    reports = []
+    for report in run_finetune(prepared.store, stage, experiment, pretrain, features, prepared.cohort, CPU):
+        reports.append(report)
+        if len(reports) == stop_after:
+            break
+    return stage, reports
+
+
+def oof(prepared: Prepared, stage: Stage) -> dict[str, np.ndarray]:
+    table = pq.read_table(io.BytesIO(prepared.store.path(stage, "oof.parquet").read_bytes()))
+    return {name: table[name].to_numpy() for name in table.column_names}
+
+
+def test_what_is_planted_is_found_and_each_patient_scored_once_a_repeat(
+    prepared: Prepared, untrained: Stage
+) -> None:
+    stage, reports = run(prepared, untrained, epochs=10, learning_rate=0.01, repeats=2)
+    assert [report.epoch for report in reports] == list(range(1, 11))
+    assert reports[-1].metrics["loss"] < reports[0].metrics["loss"]
+    assert reports[-1].metrics["auc"] > 0.9
+    assert reports[0].num_images == 2 * 48  # with two folds, each image is trained on once a repeat
+    scores = oof(prepared, stage)
+    assert sorted(scores["patient_id"]) == sorted([f"p{number}" for number in range(12)] * 2)
+    assert ((scores["score"] > 0) & (scores["score"] < 1)).all()
+    assert scores["num_beats"].sum() == 2 * 24
+    assert scores["num_images"].sum() == 2 * 48
+    for repeat in (0, 1):
+        rows = scores["repeat"] == repeat
+        ids, labels = scores["patient_id"][rows].astype(np.str_), scores["label"][rows]
+        folds = patient_folds(ids, labels, num_folds=2, seed=child_seed(0, "folds", repeat))
+        for number, fold in enumerate(folds):
+            assert (scores["fold"][rows][fold.test_P] == number).all()
+    manifest = prepared.store.find(stage)
+    assert manifest is not None
+    assert manifest.facts["auc"] == reports[-1].metrics["auc"]
+    assert manifest.facts["num_patients"] == 12
+    assert manifest.facts["num_beats"] == 24
+    assert manifest.facts["num_images"] == 48
+    pooled = [
+        auc(scores["label"][scores["repeat"] == r], scores["score"][scores["repeat"] == r]) for r in (0, 1)
+    ]
+    assert manifest.facts["pooled_auc"] == pytest.approx(np.mean(pooled))
+    assert 0 <= manifest.facts["sensitivity"] <= 1
+    assert run(prepared, untrained, epochs=10, learning_rate=0.01, repeats=2) == (stage, reports)
+
+
+def test_an_interruption_changes_no_bit(prepared: Prepared, untrained: Stage) -> None:
+    settings = {"epochs": 2, "batch_size": 24, "frozen_groups": 4}
+    _, first = run(prepared, untrained, stop_after=1, **settings)
+    stage, resumed = run(prepared, untrained, **settings)
+    assert resumed[:1] == first
+    resumed_scores = oof(prepared, stage)["score"]
+    prepared.store.discard(stage)
+    _, straight = run(prepared, untrained, **settings)
+    assert [report.metrics for report in straight] == [report.metrics for report in resumed]
+    assert np.array_equal(oof(prepared, stage)["score"], resumed_scores)
+
+
+def test_the_whole_network_trains_where_nothing_is_frozen(prepared: Prepared, untrained: Stage) -> None:
+    stage, reports = run(prepared, untrained, frozen_groups=0, epochs=1, lead_fusion="mean")
+    assert reports[0].metrics["loss"] < np.log(2)  # where all weights of the head are 0
+    assert len(oof(prepared, stage)["score"]) == 12
+
+
+def test_too_few_patients_for_the_folds_are_refused(prepared: Prepared, untrained: Stage) -> None:
+    with pytest.raises(DataError, match=r"5 patients have label 1, .* set finetune.folds to 5"):
+        run(prepared, untrained, folds=6)
+
+
+def test_divergence_is_reported_with_stage_and_epoch(prepared: Prepared, untrained: Stage) -> None:
+    with pytest.raises(DivergedError, match=r"finetune/\w+ left the finite numbers in epoch \d"):
+        run(prepared, untrained, learning_rate=1e38)
+
+
+def test_the_digest_follows_the_settings_that_matter(prepared: Prepared, untrained: Stage) -> None:
+    def digest(seed: int = 0, **finetune: Any) -> str:
+        return finetune_stage(experiment_with(seed=seed, **finetune), untrained, prepared.cohort).digest
+
+    assert len({digest(), digest(seed=1), digest(frozen_groups=4), digest(batch_size=24)}) == 4
+    assert digest() == digest()

@@ -1,0 +1,145 @@
+"""Sweeps with a real Ray, the real pipeline and a tiny data set: run whole, and killed and run again."""
+
+import functools
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+
+from crtcore.config import Experiment
+from crtcore.configfile import override
+from crtcore.errors import SweepError
+from crtcore.pipeline import open_store, plan, prepare, read_sources, run_trial
+from crtcore.training.device import use_device
+from search.lock import driver_lock
+from search.session import Session, TrialUpdate
+from search.study import open_study, sweep_dir
+from search.sweep import run_sweep
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NOWHERE = "127.0.0.1:1"  # an address at which no Ray answers
+
+DRIVER = """
+import sys
+from crtcore.config import Experiment
+from search.sweep import run_sweep
+def tell(update):
+    print(update.number, update.state, update.stage, update.epoch, flush=True)
+run_sweep(Experiment.model_validate_json(sys.argv[1]), on_update=tell)
+"""
+
+
+def small_sweep(tiny: Experiment) -> Experiment:
+    """Three trials, one at a time, that share one pretraining."""
+    return override(
+        tiny,
+        {
+            "finetune.epochs": 3,
+            "finetune.frozen_groups": 5,
+            "search.trials": 3,
+            "search.scheduler": {"name": "asha", "grace_epochs": 1, "reduction_factor": 2},
+            "search.space": {"finetune.learning_rate": {"low": 1e-3, "high": 1e-1, "log": True}},
+            # More than half of the CPUs: one trial at a time, on any machine.
+            "resources.trial.cpus": (os.cpu_count() or 1) // 2 + 1,
+        },
+    )
+
+
+def record(experiment: Experiment) -> list[tuple[Any, ...]]:
+    study = open_study(experiment.storage, experiment.name, create=False)
+    return [
+        (
+            trial.number,
+            trial.state,
+            trial.params,
+            trial.value,
+            trial.intermediate_values,
+            trial.user_attrs["stages"],
+        )
+        for trial in study.trials
+    ]
+
+
+def kill_trial_process() -> None:
+    """Kill the process of the running trial, which is a grandchild of this one, as a lost node would."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            title = (folder / "cmdline").read_text()
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            grandparent = Path("/proc", parent, "stat").read_text().rpartition(")")[2].split()[1]
+        except FileNotFoundError:
+            continue  # ended meanwhile
+        if "StagedTrial" in title and grandparent == str(os.getpid()):
+            os.kill(int(folder.name), signal.SIGKILL)
+            return
+    raise AssertionError("no trial process found")
+
+
+def run_without_ray(experiment: Experiment) -> None:
+    """The same sweep, one trial after another in this process."""
+    sources, store = read_sources(experiment), open_store(experiment)
+    session = Session(
+        open_study(experiment.storage, experiment.name, create=True),
+        experiment,
+        store=store,
+        plan_of=functools.partial(plan, sources=sources),
+        prepare=functools.partial(prepare, store, sources=sources),
+    )
+    device = use_device(experiment.resources.trial)
+    while (proposal := session.next(1)) is not None:
+        for report in run_trial(store, proposal.experiment, sources, device):
+            if not session.report(proposal.number, report, node="here"):
+                break
+        else:
+            session.complete(proposal.number)
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(400)
+def test_a_sweep_that_lost_its_driver_and_a_process_equals_one_without_ray(
+    tiny: Experiment, tmp_path: Path
+) -> None:
+    whole = small_sweep(tiny)
+    run_without_ray(whole)
+
+    killed = override(whole, {"storage": str(tmp_path / "killed")})
+    command = [sys.executable, "-c", DRIVER, killed.model_dump_json()]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as driver:
+        assert driver.stdout is not None
+        for line in driver.stdout:
+            if line == "1 RUNNING finetune 1\n":
+                break
+        os.kill(driver.pid, signal.SIGKILL)
+    assert [row[1].name for row in record(killed)][:2] == [record(whole)[0][1].name, "RUNNING"]
+
+    updates: list[TrialUpdate] = []
+
+    def on_update(update: TrialUpdate) -> None:
+        is_first = all(update.number != before.number or before.epoch == 0 for before in updates)
+        updates.append(update)
+        if update.number == 2 and update.epoch == 1 and is_first:
+            kill_trial_process()
+
+    leaderboard = run_sweep(killed, on_update=on_update)
+    assert not ray.is_initialized()
+    assert record(killed) == record(whole)
+    messages = [update.message for update in updates if update.message]
+    assert len(messages) == 1  # trial 2 lost its process once, and went on in another
+    assert not any(update.stage == "pretrain" for update in updates)  # read, not built again
+    assert sorted(row.number for row in leaderboard.rows) == [0, 1, 2]
+
+    again = run_sweep(killed, address=NOWHERE)  # would fail if it looked for a Ray
+    assert again == leaderboard
+
+
+def test_a_sweep_that_another_process_runs_is_left_alone(tiny: Experiment) -> None:
+    with (
+        driver_lock(sweep_dir(tiny.storage, tiny.name)),
+        pytest.raises(SweepError, match="sweep tiny is already being run by process"),
+    ):
+        run_sweep(small_sweep(tiny))

@@ -1,0 +1,62 @@
+"""The rules of docs/structure.md: import directions (contracts in pyproject.toml), file sizes, names."""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import grimp
+import pytest
+from importlinter.cli import lint_imports
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PACKAGES = ("crtcore", "search")
+MAX_LINES = 300
+VAGUE_NAMES = {"util", "utils", "common", "manager", "helper", "helpers", "misc"}
+
+
+def sources(*folders: str) -> list[Path]:
+    found = [path for folder in folders for path in sorted((REPOSITORY / folder).rglob("*.py"))]
+    assert found
+    return found
+
+
+def test_import_contracts_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    status = lint_imports(config_filename=str(REPOSITORY / "pyproject.toml"), no_cache=True)
+    assert status == 0, capsys.readouterr().out
+
+
+def test_what_is_imported_is_declared() -> None:
+    """Each library that the packages import is a dependency in pyproject.toml, or in the extra `formats`."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    requirements = (*project["dependencies"], *project["optional-dependencies"]["formats"])
+    declared = {re.split(r"[\[<>=]", requirement)[0] for requirement in requirements}
+    distributions = {"sklearn": "scikit-learn", "yaml": "pyyaml", "optuna_dashboard": "optuna-dashboard"}
+    graph = grimp.build_graph(*PACKAGES, include_external_packages=True, cache_dir=None)
+    imported = {name for name in graph.modules if graph.is_module_squashed(name)} - sys.stdlib_module_names
+    assert {"numpy", "torch"} <= imported
+    assert {distributions.get(name, name) for name in imported} <= declared
+
+
+def test_a_file_is_one_idea() -> None:
+    num_lines = {
+        path: len(path.read_text().splitlines()) for path in sources(*PACKAGES, "tests", "benchmarks")
+    }
+    assert {str(path): num for path, num in num_lines.items() if num > MAX_LINES} == {}
+
+
+def test_file_names_say_what_is_inside() -> None:
+    vague = [path for path in sources(*PACKAGES) if VAGUE_NAMES & {*path.stem.split("_"), path.parent.name}]
+    assert vague == []
+
+
+def test_tests_mirror_the_sources() -> None:
+    """Below tests/crtcore and tests/search a file is test_<source>.py or test_<source>_<aspect>.py."""
+    strays = []
+    for package in PACKAGES:
+        for test in sorted((REPOSITORY / "tests" / package).rglob("test_*.py")):
+            folder = REPOSITORY / test.parent.relative_to(REPOSITORY / "tests")
+            words = test.stem.split("_")[1:]
+            if not any((folder / f"{'_'.join(words[:n])}.py").is_file() for n in range(1, len(words) + 1)):
+                strays.append(test)
+    assert strays == []

@@ -1,0 +1,40 @@
+"""The config files that ship load, and what they search is valid and affordable where they say they run."""
+
+from pathlib import Path
+
+import pytest
+
+from crtcore.configfile import load_experiment
+from search.space import distributions
+
+CONFIGS = sorted((Path(__file__).resolve().parent.parent / "configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+class TestEachConfig:
+    def test_loads_and_its_space_is_valid(self, path: Path) -> None:
+        experiment = load_experiment(path)
+        assert experiment.name == path.stem  # `make sweep` and the README rely on it
+        assert set(distributions(experiment.search)) == set(experiment.search.space)
+
+    def test_searches_what_the_design_requires(self, path: Path) -> None:
+        required = {
+            "pretrain.depth",
+            "finetune.frozen_groups",
+            "finetune.learning_rate",
+            "finetune.batch_size",
+        }
+        assert required <= set(load_experiment(path).search.space)
+
+    def test_opens_with_the_command_that_runs_it(self, path: Path) -> None:
+        opening = path.read_text().splitlines()[0]
+        assert opening.startswith(("# make sweep", "# crtsearch sweep"))
+        assert f"crtsearch sweep {path.stem}" in opening
+
+    def test_the_scheduler_leaves_epochs_to_prune(self, path: Path) -> None:
+        experiment = load_experiment(path)
+        assert experiment.search.scheduler.grace_epochs < experiment.finetune.epochs
+
+
+def test_every_config_is_found() -> None:
+    assert {path.stem for path in CONFIGS} == {"demo", "mitbih_ptbxl", "paper"}
