@@ -1,5 +1,6 @@
 """The session as a Tune scheduler: every report goes into the study, and what it decides is done."""
 
+from pathlib import Path
 from typing import Any
 
 from ray.tune.execution.tune_controller import TuneController
@@ -25,7 +26,10 @@ class SessionScheduler(FIFOScheduler):
 
     def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
         """Called when a trial raised or lost its process, before it is tried again or given up."""
-        self._session.trouble(trial.config["number"], last_line(str(trial.get_error() or "unknown error")))
+        # The file in the driver's own folder: Tune copies it to where `get_error` looks only later.
+        error_file = trial.error_file
+        traceback = Path(error_file).read_text(encoding="utf-8") if error_file else "lost without a word"
+        self._session.trouble(trial.config["number"], last_line(traceback))
 
 
 def last_line(traceback: str) -> str:

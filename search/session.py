@@ -29,6 +29,8 @@ METRIC = "auc"  # of the stage `finetune`; what the sweep maximises
 # Proposals that wait for a stage which another trial is building, per slot: more would be drawn without the
 # results of trials they could have learnt from.
 LOOKAHEAD = 2
+# So many trials in a row given up for the same trouble are no bad luck: the sweep halts, and spares the rest.
+MAX_ALIKE = 3
 
 State = Literal["WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL"]
 
@@ -79,6 +81,7 @@ class Session:
         self._waiting: list[Proposal] = []
         self._running: dict[int, Run] = {}
         self._built: dict[str, bool] = {}  # what is known of stages since the last event, by digest
+        self._given_up: list[str] = []  # what the trials that ended last were given up for
         self.halted = ""  # why the sweep cannot go on, if so
         trials = study.get_trials(deepcopy=False)
         self._num_trials = len(trials)  # counted here: the sweep has one driver
@@ -178,12 +181,15 @@ class Session:
     def fail(self, number: int, reason: str = "") -> None:
         """Trial `number` cannot be finished, for `reason` or for the last trouble it had."""
         run = self._running[number]
+        given_up = self._given_up
         self._finish(run, TrialState.FAIL, reason=reason or run.trouble)
+        if not reason:
+            self._given_up = [*(given_up if run.trouble in given_up else ()), run.trouble]
+            if len(self._given_up) == MAX_ALIKE:
+                self.halted = f"{MAX_ALIKE} trials in a row failed alike: {run.trouble}"
 
     def halt(self, number: int, reason: str) -> None:
-        """Something that no trial can get past; trial `number` stays RUNNING, to be adopted once it is
-        mended.
-        """
+        """Something no trial can get past; trial `number` stays RUNNING, to be adopted once it is mended."""
         self.halted = self.halted or f"trial {number}: {reason}"
 
     def _propose(self) -> None:
@@ -248,6 +254,7 @@ class Session:
             self._store.clear_progress(run.proposal.plan.finetune)  # nobody will go on from there
         del self._running[number]
         self._built.clear()
+        self._given_up = []
         self._say(run, _name(state), message=reason)
 
     def _say(self, run: Run, state: State, *, message: str = "") -> None:

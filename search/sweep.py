@@ -58,5 +58,5 @@ def run_sweep(
                 f"{session.num_trials} trials finished; run the same command again to go on where it was"
             ) from None
         if session.halted:
-            raise SweepError(f"{session.halted}; then run the same command again to go on")
+            raise SweepError(f"{session.halted} (once mended, the same command goes on where it was)")
     return build_leaderboard(experiment.storage, experiment.name)

@@ -71,14 +71,18 @@ def clinical_comparators(
 
 
 def compare(
-    label_P: IntLabels, score_P: FloatScores, comparators: Sequence[Comparator]
+    label_P: IntLabels, score_P: FloatScores, comparators: Sequence[Comparator], *, num_folds: int | None = None
 ) -> tuple[Comparison, ...]:
-    """The model's scores against each comparator that has scores, by DeLong's paired test."""
+    """The model's scores against each comparator that has scores, by DeLong's paired test.
+
+    With `num_folds` intervals and tests are widened for out-of-fold scores (`cross_validation_factor`), those
+    of rules without training too: cautious there.
+    """
     return tuple(
         Comparison(
             name=other.name,
-            auc=auc_interval(label_P, other.score_P),
-            test=paired_test(label_P, score_P, other.score_P),
+            auc=auc_interval(label_P, other.score_P, num_folds=num_folds),
+            test=paired_test(label_P, score_P, other.score_P, num_folds=num_folds),
         )
         for other in comparators
         if other.score_P is not None

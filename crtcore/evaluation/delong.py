@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.stats import norm, rankdata
 
 from crtcore.errors import DataError
-from crtcore.evaluation.intervals import Interval, Z, logit_interval
+from crtcore.evaluation.intervals import Interval, Z, cross_validation_factor, logit_interval
 from crtcore.evaluation.metrics import FloatScores, IntLabels, check_scores
 
 
@@ -52,15 +52,24 @@ def auc_covariance(
     return below_PC.mean(axis=0), covariance_CC
 
 
-def auc_interval(label_P: IntLabels, score_P: FloatScores) -> Interval:
-    """The AUC with its 95 % interval from DeLong's variance, on the logit scale."""
+def auc_interval(label_P: IntLabels, score_P: FloatScores, *, num_folds: int | None = None) -> Interval:
+    """The AUC with its 95 % interval from DeLong's variance, on the logit scale.
+
+    `num_folds` says that the scores are out of fold, from models trained on these very patients, and widens
+    the interval as it must (`cross_validation_factor`); None: the scores of a rule or of a model trained
+    elsewhere.
+    """
     auc_C, covariance_CC = auc_covariance(label_P, score_P[:, None])
     num_pairs = int(np.bincount(label_P).min())
-    return logit_interval(float(auc_C[0]), float(covariance_CC[0, 0]), num_pairs=num_pairs)
+    variance = float(covariance_CC[0, 0]) * cross_validation_factor(num_folds)
+    return logit_interval(float(auc_C[0]), variance, num_pairs=num_pairs)
 
 
-def paired_test(label_P: IntLabels, first_P: FloatScores, second_P: FloatScores) -> PairedTest:
-    """Test two scores of the same patients for equal AUC.
+def paired_test(
+    label_P: IntLabels, first_P: FloatScores, second_P: FloatScores, *, num_folds: int | None = None
+) -> PairedTest:
+    """Test two scores of the same patients for equal AUC; `num_folds` as for `auc_interval`, if either score is
+    out of fold.
 
     Scores that order the patients alike differ by 0 with p = 1. Where both AUCs have no variance and yet
     differ (a perfect score against a constant one) p is 0: the limit, not a measured chance.
@@ -68,7 +77,7 @@ def paired_test(label_P: IntLabels, first_P: FloatScores, second_P: FloatScores)
     auc_C, covariance_CC = auc_covariance(label_P, np.stack([first_P, second_P], axis=1))
     difference = float(auc_C[0] - auc_C[1])
     variance = covariance_CC[0, 0] + covariance_CC[1, 1] - 2 * covariance_CC[0, 1]
-    error = float(np.sqrt(max(variance, 0.0)))
+    error = float(np.sqrt(max(variance, 0.0) * cross_validation_factor(num_folds)))
     if abs(difference) < 1e-12:
         p_value = 1.0
     else:

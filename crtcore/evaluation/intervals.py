@@ -30,6 +30,16 @@ class Interval:
     high: float
 
 
+def cross_validation_factor(num_folds: int | None) -> float:
+    """By how much cross-validation widens the variance of an AUC beyond that of fixed scores.
+
+    1 + K / (K - 1) for K folds: the correction of Nadeau & Bengio 2003 (Machine Learning 52:239), for the
+    models of the folds share most of their training patients, so their errors do not average out; 1 without
+    folds. No estimate of this from the scores alone is unbiased (Bengio & Grandvalet 2004, JMLR 5:1089).
+    """
+    return 1.0 if num_folds is None else 1 + num_folds / (num_folds - 1)
+
+
 def logit_interval(estimate: float, variance: float, *, num_pairs: int) -> Interval:
     """The interval of an AUC, symmetric on the logit scale, so never outside 0 to 1.
 

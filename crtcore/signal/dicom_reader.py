@@ -3,6 +3,7 @@
 Format: DICOM PS3.3, C.10.9 Waveform Module.
 """
 
+import io
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -44,7 +45,8 @@ def read_dicom(path: Path) -> Recording:
     except ImportError as error:
         raise DataError(f"{path}: DICOM needs the package pydicom; pip install crtsearch[formats]") from error
     try:
-        dataset = pydicom.dcmread(path)
+        # From memory: a damaged length asks a file for up to 4 GB, but bytes only for what is there.
+        dataset = pydicom.dcmread(io.BytesIO(path.read_bytes()))
         groups = list(dataset.get("WaveformSequence", []))
         original = [
             index

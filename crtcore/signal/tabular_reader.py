@@ -62,7 +62,8 @@ def read_parquet(path: Path) -> Recording:
                 )
             table = file.read()
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} is not a readable Parquet file ({error}): write it again") from error
+        problem = " ".join(str(error).split())
+        raise DataError(f"{path} is not a readable Parquet file ({problem}): write it again") from error
     for field in table.schema:
         if not (pa.types.is_floating(field.type) or pa.types.is_integer(field.type)):
             raise DataError(

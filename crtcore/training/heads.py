@@ -8,19 +8,19 @@ from typing import Final, Literal
 from torch import Tensor, nn
 
 LeadFusion = Literal["concatenate", "mean"]
-VARIANCE_FLOOR = (
-    0.01  # of the mean variance: a feature all but silent in training must not shout in a test patient
-)
+NUM_FEATURES_AT_UNIT_SCALE: Final = 512
+# Share of the mean variance: a feature all but silent in training must not shout in a test patient.
+VARIANCE_FLOOR: Final = 0.01
 
 
 class BeatHead(nn.Module):
     """Logistic regression on fused, standardised features: (B, C, D) -> logit (B,).
 
-    The statistics are those of the pretrained network on the training fold, and stay. Raw features train badly: they
-    are positive, of unequal scale, and their common mean outweighs what tells patients apart. Standardised features
-    are scaled by 512 over their number: Adam moves every weight by about the learning rate a step, so a logit moves
-    the faster the more features there are, and one range of learning rates would not suit one lead and twelve.
-    All weights start at 0: no draw of them favours a fold.
+    The statistics are those of the pretrained network on the training fold, and stay. Raw features train
+    badly: they are positive, of unequal scale, and their common mean outweighs what tells patients apart.
+    Standardised features are scaled by 512 over their number: Adam moves every weight by about the learning
+    rate a step, so a logit moves the faster the more features there are, and one range of learning rates
+    would not suit one lead and twelve. All weights start at 0: no draw of them favours a fold.
     """
 
     def __init__(self, features_BCD: Tensor, weight_B: Tensor, lead_fusion: LeadFusion) -> None:

@@ -12,7 +12,6 @@ from crtcore.errors import SweepError
 from crtcore.pipeline import Plan
 from crtcore.stages import Stage
 from search.identity import keep_identity
-from search.study import open_study, sweep_dir
 
 
 def plan(*, data: str = "a", code: int = 1) -> Plan:
@@ -39,8 +38,10 @@ class Sweep:
                 "search": {"space": {"finetune.learning_rate": {"low": 0.1, "high": 0.2}}},
             }
         )
-        self.folder = sweep_dir(str(storage), "demo")
-        self.study: optuna.Study = open_study(str(storage), "demo", create=True)
+        self.folder = storage / "demo"
+        self.folder.mkdir()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.study = optuna.create_study()
 
     def keep(self, changes: dict[str, Any] | None = None, plan: Plan = plan()) -> None:  # noqa: B008  # frozen
         keep_identity(self.study, self.folder, override(self.experiment, changes or {}), plan)

@@ -70,7 +70,7 @@ def commit_set(store: StageStore, name: str, sources: list[Source]) -> Stage:
         store.commit(shard, {SHARD_FILE: content}, {})
         shards.append({"digest": shard.digest})
     stage = Stage(name="prepare", config={"set": name}, inputs=tuple(s["digest"] for s in shards), version=1)
-    store.commit(stage, {}, {"shards": shards, "leads": list(LEADS)})
+    store.commit(stage, {}, {"shards": shards, "leads": list(LEADS), "folds": None})
     return stage
 
 
