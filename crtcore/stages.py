@@ -14,6 +14,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -186,11 +187,12 @@ class StageStore:
         self._manifests.pop(stage.digest, None)
         folder = self._folder(stage)
         self._verified = {path for path in self._verified if f"/{stage.name}/{stage.digest}/" not in path}
-        if self._is_local and Path(folder).is_dir():
+        if self._is_local:
             removed = f"{self._root}/{stage.name}/.tmp-{stage.digest}-{uuid.uuid4().hex[:8]}"
-            os.rename(folder, removed)  # a removal cut short leaves no half of a stage
-            shutil.rmtree(removed)
-        elif not self._is_local:
+            with suppress(FileNotFoundError):  # nothing there, or another process discards it too
+                os.rename(folder, removed)  # a removal cut short leaves no half of a stage
+                shutil.rmtree(removed)
+        else:
             self._delete(f"{folder}/{MANIFEST}")  # first: what it named is unreachable from here on
             self._fs.delete_dir_contents(folder, missing_dir_ok=True)
         shutil.rmtree(self._cached(stage), ignore_errors=True)
@@ -244,7 +246,7 @@ class StageStore:
                 stream.write(content)
 
     def _delete(self, path: str) -> None:
-        if self._fs.get_file_info(path).type == pafs.FileType.File:
+        with suppress(FileNotFoundError):
             self._fs.delete_file(path)
 
     def _rename(self, folder: str, target: str) -> None:

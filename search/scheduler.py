@@ -34,4 +34,7 @@ class SessionScheduler(FIFOScheduler):
 
 def last_line(traceback: str) -> str:
     """The line of a traceback that says what happened."""
-    return traceback.strip().splitlines()[-1].strip()
+    line = traceback.strip().splitlines()[-1].strip()
+    return line.partition(" Some common causes include")[
+        0
+    ]  # Ray's advice on lost processes, the same each time

@@ -21,10 +21,12 @@ from crtcore.evaluation.metrics import FloatScores, IntLabels
 class Comparator:
     """A competitor's scores of the same patients, or the column for lack of which it has none.
 
-    A column counts as lacking if a rule that takes no training finds it empty for a patient.
+    `trained` says that the scores are out of fold, from models trained on these patients. A column counts as
+    lacking if a rule, which takes no training, finds it empty for a patient.
     """
 
     name: str
+    trained: bool = False
     score_P: FloatScores | None = None
     missing_column: str | None = None
 
@@ -53,7 +55,7 @@ def feature_comparators(
     """Plain models on any features of the patients: deep ones, image pixels, a random backbone's."""
     for model in models:
         score_P = cross_validated_scores(feature_PD, label_P, fold_RP, model, seed=seed)
-        yield Comparator(name=f"{model} on {name}", score_P=score_P)
+        yield Comparator(name=f"{model} on {name}", trained=True, score_P=score_P)
 
 
 def clinical_comparators(
@@ -71,17 +73,21 @@ def clinical_comparators(
 
 
 def compare(
-    label_P: IntLabels, score_P: FloatScores, comparators: Sequence[Comparator], *, num_folds: int | None = None
+    label_P: IntLabels,
+    score_P: FloatScores,
+    comparators: Sequence[Comparator],
+    *,
+    num_folds: int | None = None,
 ) -> tuple[Comparison, ...]:
     """The model's scores against each comparator that has scores, by DeLong's paired test.
 
-    With `num_folds` intervals and tests are widened for out-of-fold scores (`cross_validation_factor`), those
-    of rules without training too: cautious there.
+    `num_folds` says that the model's scores are out of fold: the tests and the trained comparators' intervals
+    are then widened (`cross_validation_factor`). Against a rule such a test is cautious: 2 % at nominal 5 %.
     """
     return tuple(
         Comparison(
             name=other.name,
-            auc=auc_interval(label_P, other.score_P, num_folds=num_folds),
+            auc=auc_interval(label_P, other.score_P, num_folds=num_folds if other.trained else None),
             test=paired_test(label_P, score_P, other.score_P, num_folds=num_folds),
         )
         for other in comparators

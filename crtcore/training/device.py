@@ -11,11 +11,12 @@ from crtcore.signal.recording import IntArray
 
 
 def use_device(resources: TrialResources) -> torch.device:
-    """The device of a trial with these resources; sets this process's torch threads and, on CUDA,
-    deterministic kernels.
+    """The device of a trial with these resources; sets this process's torch threads, and cuDNN to fixed
+    algorithms.
 
-    A trial is repeatable bit by bit on the same machine with the same number of CPUs, since sums are split by
-    thread. Raises ConfigError if a GPU is asked for and none is visible.
+    On the CPU a trial is repeatable bit by bit, on the same machine with the same number of threads (sums are
+    split by thread); on a GPU up to rounding, since the max pool adds up its gradients in any order. Raises
+    ConfigError if a GPU is asked for and none is visible.
     """
     torch.set_num_threads(max(1, int(resources.cpus)))
     if resources.gpus == 0:

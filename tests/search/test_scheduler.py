@@ -53,3 +53,6 @@ def test_trouble_is_told_in_one_line(tmp_path: Path) -> None:
 
 def test_the_last_line_is_the_one_that_says_what_happened() -> None:
     assert last_line("Traceback\n  File x\nValueError: no\n\n") == "ValueError: no"
+    assert last_line("The worker process has died. Some common causes include: (1) x") == (
+        "The worker process has died."
+    )

@@ -66,6 +66,16 @@ def test_comparisons_are_delongs_paired_tests_against_all_that_have_scores() -> 
     assert comparison.auc == auc_interval(COHORT, other_P)
 
 
+def test_folds_widen_every_test_and_the_intervals_of_what_was_trained() -> None:
+    rng = np.random.default_rng(1)
+    model_P, other_P = rng.standard_normal(71) + COHORT, rng.standard_normal(71)
+    rule, trained = (Comparator(name="x", trained=trained, score_P=other_P) for trained in (False, True))
+    against_rule, against_trained = compare(COHORT, model_P, [rule, trained], num_folds=5)
+    assert against_rule.auc == auc_interval(COHORT, other_P)
+    assert against_trained.auc == auc_interval(COHORT, other_P, num_folds=5)
+    assert against_rule.test == against_trained.test == paired_test(COHORT, model_P, other_P, num_folds=5)
+
+
 def test_any_features_can_compete() -> None:
     pixel_PD = np.random.default_rng(2).standard_normal((71, 50))
     linear, kernel = feature_comparators(

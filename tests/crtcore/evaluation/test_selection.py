@@ -42,6 +42,14 @@ def test_of_one_configuration_nothing_is_picked_and_delong_is_left() -> None:
     assert (study.low, study.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
+def test_folds_widen_the_interval_and_leave_the_estimate() -> None:
+    score_PC = np.random.default_rng(5).standard_normal((71, 4)) + 0.8 * COHORT[:, None]
+    fixed, trained = (bbc_cv(COHORT, score_PC, num_folds=num, num_draws=200, seed=0) for num in (None, 5))
+    assert trained.estimate == fixed.estimate
+    assert trained.standard_error == pytest.approx(1.5 * fixed.standard_error)
+    assert trained.low < fixed.low < fixed.high < trained.high
+
+
 def test_copies_of_one_configuration_are_one_configuration() -> None:
     score_P = np.random.default_rng(4).standard_normal(71) + 0.5 * COHORT
     single, copies = (

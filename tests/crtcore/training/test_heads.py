@@ -30,7 +30,7 @@ def test_a_feature_that_is_silent_in_training_stays_quiet_elsewhere() -> None:
     silent[:, 0, 1] = 0
     head = BeatHead(silent, torch.ones(40), "concatenate")
     z_BD = (spoken.flatten(1) - head.mean_D) * head.scale_D / (512 / 8)
-    assert float(z_BD[:, 1].std()) == pytest.approx(10, rel=0.2)  # not without end, as at variance 0
+    assert 5 < float(z_BD[:, 1].std()) < 15  # and not without end, as at variance 0
 
 
 @pytest.mark.parametrize(("lead_fusion", "num_inputs"), [("concatenate", 8), ("mean", 4)])
