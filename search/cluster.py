@@ -83,8 +83,8 @@ def _check_address(address: str) -> None:
 
 def _no_cluster(address: str) -> SweepError:
     return SweepError(
-        f"no Ray cluster at {address}: start one with `ray start --head`, or leave --address out to run on "
-        "this machine"
+        f"no Ray cluster lets us in at {address}: start one with `ray start --head`, set RAY_AUTH_MODE=token "
+        "if it asks for a token, or leave --address out to run on this machine"
     )
 
 

@@ -27,8 +27,8 @@ def run_sweep(
     Ray is started.
 
     Raises ConfigError, DataError or StorageError on unusable input; SweepError if another process runs the
-    sweep, if it was started with other settings or data, if no trial fits the cluster, or if it is
-    interrupted (Ctrl-C).
+    sweep, if it was started with other settings or data, or if no trial fits the cluster. Ctrl-C ends it at
+    once and loses nothing.
     """
     folder = sweep_dir(experiment.storage, experiment.name)
     sources = read_sources(experiment)
@@ -45,18 +45,12 @@ def run_sweep(
             prepare=functools.partial(prepare, store, sources=sources, on_progress=on_progress),
             on_update=on_update,
         )
-        try:
-            session.look_ahead()
-            if not session.is_done:
-                # Ray takes seconds to import, and a finished sweep is read without it.
-                from search.tuner import run_on_ray
+        session.look_ahead()
+        if not session.is_done:
+            # Ray takes seconds to import, and a finished sweep is read without it.
+            from search.tuner import run_on_ray
 
-                run_on_ray(session, experiment, sources, address=address)
-        except KeyboardInterrupt:
-            raise SweepError(
-                f"sweep {experiment.name} was interrupted with {session.num_finished} of "
-                f"{session.num_trials} trials finished; run the same command again to go on where it was"
-            ) from None
+            run_on_ray(session, experiment, sources, address=address)
         if session.halted:
             raise SweepError(f"{session.halted} (once mended, the same command goes on where it was)")
     return build_leaderboard(experiment.storage, experiment.name)

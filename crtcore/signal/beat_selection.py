@@ -98,13 +98,9 @@ def _local_rr(time_s_Q: npt.NDArray[np.float64], rhythm: IntArray) -> npt.NDArra
     """The median RR interval, in seconds, of the evident beats around each candidate."""
     if len(rhythm) < 3:
         return np.full(len(time_s_Q), _DEFAULT_RR_S)
-    rr_s = np.diff(time_s_Q[rhythm])
-    width = 2 * _RHYTHM_NEIGHBOURS
-    padded_s = np.pad(rr_s, (_RHYTHM_NEIGHBOURS, _RHYTHM_NEIGHBOURS), constant_values=np.nan)
-    local_s = np.nanmedian(np.lib.stride_tricks.sliding_window_view(padded_s, width), axis=1)
-    local_s_Q: npt.NDArray[np.float64] = local_s[
-        np.searchsorted(rhythm, np.arange(len(time_s_Q))).clip(max=len(rhythm) - 1)
-    ]
+    local_s = median_filter(np.diff(time_s_Q[rhythm]), 2 * _RHYTHM_NEIGHBOURS, mode="reflect")
+    next_Q = np.searchsorted(rhythm, np.arange(len(time_s_Q))).clip(max=len(local_s) - 1)
+    local_s_Q: npt.NDArray[np.float64] = local_s[next_Q]
     return local_s_Q
 
 

@@ -74,7 +74,8 @@ def test_a_cluster_on_which_no_node_ever_comes_is_given_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "message"), [("127.0.0.1:1", "no Ray cluster at 127.0.0.1:1"), ("ray://h:1", "ray submit")]
+    ("address", "message"),
+    [("127.0.0.1:1", "no Ray cluster lets us in at 127.0.0.1:1"), ("ray://h:1", "ray submit")],
 )
 def test_an_address_that_cannot_be_used_is_refused(address: str, message: str) -> None:
     with pytest.raises(SweepError, match=message), connected(address):

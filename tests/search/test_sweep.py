@@ -75,7 +75,9 @@ def kill_trial_process() -> None:
             grandparent = Path("/proc", parent, "stat").read_text().rpartition(")")[2].split()[1]
         except FileNotFoundError:
             continue  # ended meanwhile
-        if "StagedTrial" in title and grandparent == str(os.getpid()):
+        # Ray titles it by our class, and by Tune's wrapper while it is in a method.
+        is_trial = "ray::StagedTrial" in title or "ray::ResourceTrainable" in title
+        if is_trial and grandparent == str(os.getpid()):
             os.kill(int(folder.name), signal.SIGKILL)
             return
     raise AssertionError("no trial process found")

@@ -36,7 +36,7 @@ def make(num_beats: int, num_leads: int, seed: int = 0) -> tuple[bytes, np.ndarr
         label_B=np.arange(num_beats, dtype=np.int64) % 5,
         image_BCFT=image_BCFT,
     )
-    return content, image_BCFT.reshape(-1, 64, 64)
+    return bytes(content), image_BCFT.reshape(-1, 64, 64)
 
 
 def maps_its_file(array: np.ndarray) -> bool:
