@@ -181,7 +181,12 @@ def _corrected(store: StageStore, rows: Sequence[Row]) -> BbcEstimate | None:
         [table["score"].to_numpy().reshape(-1, num_patients).mean(axis=0) for table in (reference, *others)],
         axis=1,
     )
-    return bbc_cv(reference["label"].to_numpy()[:num_patients], score_PC, seed=DRAWS_SEED)
+    return bbc_cv(
+        reference["label"].to_numpy()[:num_patients],
+        score_PC,
+        num_folds=len(set(reference["fold"].to_pylist())),
+        seed=DRAWS_SEED,
+    )
 
 
 def _predictions(store: StageStore, row: Row) -> pa.Table:
