@@ -3,9 +3,13 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from crtcore.config import Experiment
 from crtcore.data.simulate import simulate
+
+# One thread, as a trial has by default: two that wait for each other on a busy machine are far slower.
+torch.set_num_threads(1)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -63,7 +63,7 @@ def derive_leads(recording: Recording, wanted: tuple[str, ...]) -> Recording:
     if lost:
         raise DataError(
             f"recording {recording.record_id} has no lead {lost[0]} (it has {', '.join(present)}) and it "
-            f"cannot be derived from them; ask for leads that all recordings have"
+            f"cannot be derived from them; set cohort.leads to leads that all recordings have"
         )
     rows = {name: recording.signal_CS[row] for row, name in enumerate(present)}
     if absent:
