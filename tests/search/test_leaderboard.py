@@ -138,7 +138,7 @@ def test_the_corrected_estimate_is_bbc_cv_over_the_complete_trials_in_order_of_n
         sweep.complete(0.01 * (number + 1), table)
     sweep.add(TrialState.PRUNED, 0.5, {1: 0.99})
     board = build_leaderboard(sweep.storage, "test")
-    expected = bbc_cv(LABELS, np.stack([table[0] for table in tables], axis=1), seed=DRAWS_SEED)
+    expected = bbc_cv(LABELS, np.stack([table[0] for table in tables], axis=1), num_folds=5, seed=DRAWS_SEED)
     assert board.corrected == expected
     assert expected.low < expected.estimate < expected.high
 
@@ -156,7 +156,7 @@ def test_a_patient_s_score_is_the_mean_over_repeats(sweep: Sweep) -> None:
     score_RP = scores(0, signal=0.3, num_repeats=3)
     sweep.complete(0.1, score_RP)
     board = build_leaderboard(sweep.storage, "test")
-    assert board.corrected == bbc_cv(LABELS, score_RP.mean(axis=0)[:, None], seed=DRAWS_SEED)
+    assert board.corrected == bbc_cv(LABELS, score_RP.mean(axis=0)[:, None], num_folds=5, seed=DRAWS_SEED)
     assert board.corrected.naive == pytest.approx(auc(LABELS, score_RP.mean(axis=0)))
 
 
