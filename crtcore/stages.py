@@ -13,20 +13,17 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.fs as pafs
-
 from crtcore.errors import StorageError
+from crtcore.storage import Content, Storage
 
 JSON = Any  # a value of the json module; Python has no finite type for it
-Content = bytes | memoryview | Path  # what a file of a stage is made from
 MANIFEST = "manifest.json"
 DIGEST_LENGTH = 20
 
@@ -90,22 +87,8 @@ class StageStore:
     def __init__(self, uri: str, *, cache: Path) -> None:
         self.uri = uri
         self.cache = cache.expanduser()
-        try:
-            self._fs, root = (
-                pafs.FileSystem.from_uri(uri)
-                if "://" in uri
-                else (pafs.LocalFileSystem(), str(Path(uri).expanduser().absolute()))
-            )
-            self._is_local = isinstance(self._fs, pafs.LocalFileSystem)
-            bucket = root.split("/")[0] or "/"
-            if not self._is_local and self._fs.get_file_info(bucket).type == pafs.FileType.NotFound:
-                raise FileNotFoundError(f"there is no bucket {bucket}")
-        except (pa.ArrowInvalid, OSError) as error:
-            raise StorageError(
-                f"storage {uri!r} cannot be used: {error}; give a directory, or an s3:// or gs:// URI that "
-                f"this machine's credentials open"
-            ) from error
-        self._root = f"{root.rstrip('/')}/stages"
+        self._storage = Storage(uri)
+        self._root = f"{self._storage.root}/stages"
         self._manifests: dict[str, StageManifest] = {}
         self._verified: set[str] = set()
 
@@ -113,7 +96,7 @@ class StageStore:
         """The manifest of a committed stage, None if it was never committed; StorageError if damaged."""
         if stage.digest in self._manifests:
             return self._manifests[stage.digest]
-        text = self._read(f"{self._folder(stage)}/{MANIFEST}")
+        text = self._storage.read(f"{self._folder(stage)}/{MANIFEST}")
         if text is None:
             return None
         try:
@@ -136,13 +119,13 @@ class StageStore:
             raise StorageError(
                 f"stage {stage} has no file {name} in {self.uri}; run the same command again to build it"
             )
-        folder = self._folder(stage) if self._is_local else self._cached(stage)
+        folder = self._folder(stage) if self._storage.is_local else self._cached(stage)
         path = Path(folder, manifest.folder, name)
         if str(path) not in self._verified:
             sha256 = manifest.files[name]["sha256"]
             intact = _holds(path, sha256)
-            if not intact and not self._is_local:
-                self._download(f"{self._folder(stage)}/{manifest.folder}/{name}", path)
+            if not intact and not self._storage.is_local:
+                self._storage.download(f"{self._folder(stage)}/{manifest.folder}/{name}", path)
                 intact = _holds(path, sha256)
             if not intact:
                 raise self._damaged(stage, name)
@@ -155,99 +138,89 @@ class StageStore:
             # A name of its own for each attempt: a process presumed dead and its successor never mix files.
             attempt = uuid.uuid4().hex[:8]
             target = self._folder(stage)
-            if self._is_local:
-                home, folder = f"{self._root}/{stage.name}/.tmp-{stage.digest}-{attempt}", "."
-                self._fs.create_dir(home)
-            else:
-                home, folder = target, attempt
-            for name, content in files.items():
-                self._write(f"{home}/{folder}/{name}", content)
-            manifest = {
-                "stage": stage.name,
-                "digest": stage.digest,
-                "version": stage.version,
-                "inputs": list(stage.inputs),
-                "config": dict(stage.config),
-                "files": {name: _entry(content) for name, content in files.items()},
-                "folder": folder,
-                "facts": dict(facts),
-            }
-            content = json.loads(json.dumps(manifest, allow_nan=False))  # as its readers will see it
-            text = json.dumps(content | {"sha256": _sha256_of_json(content)}, indent=1, sort_keys=True)
-            self._write(f"{home}/{MANIFEST}", text.encode())
-            if self._is_local:
+            if self._storage.is_local:
+                home = f"{self._root}/{stage.name}/.tmp-{stage.digest}-{attempt}"
+                try:
+                    self._write_stage(stage, files, facts, home=home, folder=".")
+                except OSError:  # the disk is full, perhaps: leave it no fuller than it was
+                    shutil.rmtree(home, ignore_errors=True)
+                    raise
                 self._rename(home, target)
+            else:
+                self._write_stage(stage, files, facts, home=target, folder=attempt)
         self.clear_progress(stage)
         committed = self.find(stage)
         assert committed is not None
         return committed
+
+    def _write_stage(
+        self,
+        stage: Stage,
+        files: Mapping[str, Content],
+        facts: Mapping[str, JSON],
+        *,
+        home: str,
+        folder: str,
+    ) -> None:
+        """The files below `home`/`folder`, then the manifest in `home`."""
+        for name, content in files.items():
+            self._storage.write(f"{home}/{folder}/{name}", content)
+        manifest = {
+            "stage": stage.name,
+            "digest": stage.digest,
+            "version": stage.version,
+            "inputs": list(stage.inputs),
+            "config": dict(stage.config),
+            "files": {name: _entry(content) for name, content in files.items()},
+            "folder": folder,
+            "facts": dict(facts),
+        }
+        content = json.loads(json.dumps(manifest, allow_nan=False))  # as its readers will see it
+        text = json.dumps(content | {"sha256": _sha256_of_json(content)}, indent=1, sort_keys=True)
+        self._storage.write(f"{home}/{MANIFEST}", text.encode())
 
     def discard(self, stage: Stage | StageKey) -> None:
         """Remove a committed stage (a damaged one, so that it is built again)."""
         self._manifests.pop(stage.digest, None)
         folder = self._folder(stage)
         self._verified = {path for path in self._verified if f"/{stage.name}/{stage.digest}/" not in path}
-        if self._is_local:
+        if self._storage.is_local:
             removed = f"{self._root}/{stage.name}/.tmp-{stage.digest}-{uuid.uuid4().hex[:8]}"
             with suppress(FileNotFoundError):  # nothing there, or another process discards it too
                 os.rename(folder, removed)  # a removal cut short leaves no half of a stage
                 shutil.rmtree(removed)
         else:
-            self._delete(f"{folder}/{MANIFEST}")  # first: what it named is unreachable from here on
-            self._fs.delete_dir_contents(folder, missing_dir_ok=True)
+            self._storage.delete(f"{folder}/{MANIFEST}")  # first: what it named is unreachable from here on
+            self._storage.delete_folder(folder)
         shutil.rmtree(self._cached(stage), ignore_errors=True)
 
-    def save_progress(self, stage: Stage, data: bytes) -> None:
-        """Replace the epoch checkpoint of an unfinished stage, all at once."""
-        final = f"{self._folder(stage)}.progress"
-        if self._is_local:
-            self._fs.create_dir(f"{self._root}/{stage.name}")
-            temporary = f"{final}.{uuid.uuid4().hex[:8]}"
-            self._write(temporary, data)
-            os.replace(temporary, final)
-        else:
-            self._write(final, data)
+    def save_progress(self, stage: Stage, chunks: Iterable[memoryview]) -> None:
+        """Replace the epoch checkpoint of an unfinished stage, all at once, by the chunks one after another:
+        a checkpoint is never in memory as a whole.
+        """
+        self._storage.replace(self._progress(stage), chunks)
 
-    def load_progress(self, stage: Stage) -> bytes | None:
-        """The last epoch checkpoint of an unfinished stage, None if there is none."""
-        return self._read(f"{self._folder(stage)}.progress")
+    def load_progress(self, stage: Stage) -> Path | None:
+        """A local path to the last epoch checkpoint of an unfinished stage, None if there is none."""
+        if self._storage.is_local:
+            path = Path(self._progress(stage))
+            return path if path.is_file() else None
+        path = self._cached(stage).with_suffix(".progress")
+        return path if self._storage.download(self._progress(stage), path) else None
 
     def clear_progress(self, stage: Stage | StageKey) -> None:
         """Forget the epoch checkpoint."""
-        self._delete(f"{self._folder(stage)}.progress")
+        self._storage.delete(self._progress(stage))
+        self._cached(stage).with_suffix(".progress").unlink(missing_ok=True)
+
+    def _progress(self, stage: Stage | StageKey) -> str:
+        return f"{self._folder(stage)}.progress"
 
     def _folder(self, stage: Stage | StageKey) -> str:
         return f"{self._root}/{stage.name}/{stage.digest}"
 
     def _cached(self, stage: Stage | StageKey) -> Path:
         return self.cache / "stages" / stage.name / stage.digest
-
-    def _read(self, path: str) -> bytes | None:
-        try:
-            with self._fs.open_input_file(path) as stream:
-                return bytes(stream.readall())
-        except FileNotFoundError:
-            return None
-
-    def _write(self, path: str, content: Content) -> None:
-        if self._is_local:
-            with open(path, "wb") as target:
-                if isinstance(content, Path):
-                    with content.open("rb") as source:
-                        shutil.copyfileobj(source, target, 1 << 20)
-                else:
-                    target.write(content)
-                target.flush()
-                os.fsync(target.fileno())
-        elif isinstance(content, Path):
-            pafs.copy_files(str(content), path, destination_filesystem=self._fs)
-        else:
-            with self._fs.open_output_stream(path) as stream:
-                stream.write(content)
-
-    def _delete(self, path: str) -> None:
-        with suppress(FileNotFoundError):
-            self._fs.delete_file(path)
 
     def _rename(self, folder: str, target: str) -> None:
         try:
@@ -259,15 +232,6 @@ class StageStore:
                 problem = f"{target} holds files but no {MANIFEST}; remove it and run the same command again"
                 raise StorageError(problem) from error
             shutil.rmtree(folder)  # another process committed the same stage first: as good as ours
-
-    def _download(self, source: str, path: Path) -> None:
-        """Copy an object to the local `path`, all at once; nothing is done if there is no such object."""
-        if self._fs.get_file_info(source).type != pafs.FileType.File:
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-        pafs.copy_files(source, str(temporary), source_filesystem=self._fs)
-        os.replace(temporary, path)
 
     def _damaged(self, stage: Stage | StageKey, name: str) -> StorageError:
         return StorageError(

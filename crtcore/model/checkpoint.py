@@ -3,11 +3,12 @@ read.
 """
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
+import safetensors
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
@@ -17,26 +18,40 @@ from crtcore.model.backbones import DEPTHS, Backbone, Classifier, build
 
 JSON = Any  # a value of the json module; Python has no finite type for it
 _METADATA = "json"
-_HEADER_LENGTH_BYTES = 8
+_DTYPE_NAMES = {torch.float32: "F32", torch.int64: "I64"}  # all that networks and AdamW hold
 
 
-def encode_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, JSON]) -> bytes:
-    """One safetensors file: the tensors (copied to the CPU) and `metadata` as JSON in its header."""
-    dense = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    text = json.dumps(dict(metadata), sort_keys=True)
-    return bytes(safetensors.torch.save(dense, metadata={_METADATA: text}))
+def encode_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, JSON]) -> Iterator[memoryview]:
+    """One safetensors file in chunks: the tensors and `metadata` as JSON in its header.
+
+    The library's own writer wants all tensors contiguous and in memory once more; the moments of ten networks
+    are too large for that. Format: https://huggingface.co/docs/safetensors, "Format".
+    """
+    header: dict[str, JSON] = {"__metadata__": {_METADATA: json.dumps(dict(metadata), sort_keys=True)}}
+    end = 0
+    for name, tensor in tensors.items():
+        start, end = end, end + math.prod(tensor.shape) * tensor.element_size()
+        header[name] = {
+            "dtype": _DTYPE_NAMES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [start, end],
+        }
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)  # so that the tensors begin at a multiple of 8
+    yield memoryview(len(text).to_bytes(8, "little") + text)
+    for tensor in tensors.values():
+        yield tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data
 
 
-def decode_tensors(data: bytes, *, name: str) -> tuple[dict[str, Tensor], dict[str, JSON]]:
-    """The tensors and metadata of `encode_tensors`. Raises StorageError, calling the file `name`, if it is
-    anything else.
+def decode_tensors(path: Path, *, name: str) -> tuple[dict[str, Tensor], dict[str, JSON]]:
+    """The tensors and metadata of `encode_tensors`, mapped. Raises StorageError, calling the file `name`, if
+    it is anything else.
     """
     try:
-        tensors = safetensors.torch.load(data)
-        length = int.from_bytes(data[:_HEADER_LENGTH_BYTES], "little")
-        header = json.loads(data[_HEADER_LENGTH_BYTES : _HEADER_LENGTH_BYTES + length])
-        metadata = json.loads(header["__metadata__"][_METADATA])
-    except (SafetensorError, ValueError, KeyError) as error:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = json.loads((file.metadata() or {})[_METADATA])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # no mapping
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise StorageError(
             f"{name} is not a checkpoint of crtsearch ({error}); remove it and run the same command again"
         ) from error
@@ -69,14 +84,13 @@ def _foreign(name: str, fault: str) -> StorageError:
 
 def encode_classifier(network: Classifier) -> bytes:
     """A network's weights and batch-norm statistics, with its depth and classes."""
-    return encode_tensors(
-        network.state_dict(), {"depth": network.backbone.depth, "classes": list(network.classes)}
-    )
+    metadata = {"depth": network.backbone.depth, "classes": list(network.classes)}
+    return b"".join(encode_tensors(network.state_dict(), metadata))
 
 
 def load_classifier(path: Path) -> Classifier:
     """The network that `encode_classifier` wrote. Raises StorageError if the file is damaged or foreign."""
-    tensors, metadata = decode_tensors(path.read_bytes(), name=str(path))
+    tensors, metadata = decode_tensors(path, name=str(path))
     if metadata.get("depth") not in DEPTHS or not isinstance(metadata.get("classes"), list):
         raise _foreign(str(path), "does not say its depth and classes")
     network = build(metadata["depth"], 0, tuple(metadata["classes"]))

@@ -65,14 +65,8 @@ def fit(
     whoever stops listening there has lost nothing. Raises DivergedError when the loss is not finite,
     StorageError on a damaged progress file.
     """
-    reports: list[EpochReport] = []
-    progress = store.load_progress(stage)
-    if progress is not None:
-        name = f"the progress file of {stage} in {store.uri}"
-        tensors, metadata = decode_tensors(progress, name=name)
-        learner.load_state(tensors, name=name)
-        reports = decode_history(metadata["history"])
-        yield from reports
+    reports = _resume(store, stage, learner)
+    yield from reports
     for epoch in range(len(reports) + 1, num_epochs + 1):
         start_s = time.monotonic()
         metrics, num_images = learner.run_epoch(epoch)
@@ -91,6 +85,17 @@ def fit(
         else:
             finish(reports)
         yield report
+
+
+def _resume(store: StageStore, stage: Stage, learner: Learner) -> list[EpochReport]:
+    """Load the progress file into the learner, if there is one; the reports of the epochs it has seen."""
+    progress = store.load_progress(stage)
+    if progress is None:
+        return []
+    name = f"the progress file of {stage} in {store.uri}"
+    tensors, metadata = decode_tensors(progress, name=name)
+    learner.load_state(tensors, name=name)
+    return decode_history(metadata["history"])
 
 
 def require_finite(value: float | Tensor, stage: Stage, epoch: int) -> None:

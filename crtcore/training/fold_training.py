@@ -68,6 +68,7 @@ class FoldTraining:
             torch.autograd.backward(loss)
             self._optimizer.step()
             loss_sum += loss.detach() * len(batch)
+        self._optimizer.zero_grad()  # while other folds train, this one's gradients need not be kept
         return float(loss_sum) / len(self._train)
 
     @torch.no_grad()

@@ -1,7 +1,9 @@
 """The store's promises: identity, atomic commits, damage found, progress replaced at once."""
 
+import errno
 import json
 import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
@@ -99,6 +101,24 @@ def test_a_commit_cut_short_is_no_commit(store: StageStore, monkeypatch: pytest.
     assert store.commit(stage(), {"a": b"1"}, {}).files["a"]["bytes"] == 1
 
 
+def test_a_full_disk_ends_the_commit_and_is_left_no_fuller(
+    store: StageStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = os.fsync
+
+    def full(descriptor: int) -> None:
+        sync(descriptor)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            store.commit(stage(), {"a": b"1"}, {})
+        with pytest.raises(OSError, match="No space left"):
+            store.save_progress(stage(), [memoryview(b"1")])
+    assert list(Path(store.uri, "stages", "toy").iterdir()) == []
+
+
 @pytest.mark.parametrize("bit", [0, 13, 79])
 def test_a_flipped_bit_is_found(store: StageStore, bit: int) -> None:
     store.commit(stage(), {"a": b"0123456789"}, {})
@@ -128,9 +148,10 @@ def test_discard_lets_a_stage_be_built_again(store: StageStore) -> None:
 
 def test_progress_is_replaced_and_cleared_by_the_commit(store: StageStore) -> None:
     assert store.load_progress(stage()) is None
-    store.save_progress(stage(), b"epoch 1")
-    store.save_progress(stage(), b"epoch 2")
-    assert fresh(store).load_progress(stage()) == b"epoch 2"
+    store.save_progress(stage(), [memoryview(b"epoch 1")])
+    store.save_progress(stage(), [memoryview(b"epoch"), memoryview(b" 2")])
+    path = fresh(store).load_progress(stage())
+    assert path is not None and path.read_bytes() == b"epoch 2"
     store.commit(stage(), {}, {})
     assert store.load_progress(stage()) is None
     folder = Path(store.uri, "stages", "toy")

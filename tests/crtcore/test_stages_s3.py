@@ -1,7 +1,7 @@
 """The stage store and a prepared set on an object store: a real S3 server (moto) on 127.0.0.1."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from crtcore.data.recording_shard import arrhythmia_jobs
 from crtcore.data.sources import Sources
 from crtcore.errors import StorageError
 from crtcore.stages import MANIFEST, Stage, StageStore
+from crtcore.storage import Content, Storage
 
 BUCKET = "bucket"
 ENVIRONMENT = {
@@ -126,15 +127,15 @@ def test_damage_in_the_cache_is_mended_from_the_bucket(store: StageStore) -> Non
 
 
 def test_a_commit_cut_short_is_no_commit(store: StageStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = StageStore._write
+    write = Storage.write
 
-    def die_at_the_manifest(self: StageStore, path: str, content: bytes | Path) -> None:
+    def die_at_the_manifest(self: Storage, path: str, content: Content | Iterable[memoryview]) -> None:
         if path.endswith(MANIFEST):
             raise KeyboardInterrupt
         write(self, path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(StageStore, "_write", die_at_the_manifest)
+        patch.setattr(Storage, "write", die_at_the_manifest)
         with pytest.raises(KeyboardInterrupt):
             store.commit(stage(), {"a": b"first"}, {})
     assert elsewhere(store).find(stage()) is None
@@ -147,15 +148,15 @@ def test_a_commit_cut_short_is_no_commit(store: StageStore, monkeypatch: pytest.
 def test_two_commits_at_once_leave_one_whole_stage(
     store: StageStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rival, write = elsewhere(store), StageStore._write
+    rival, write = elsewhere(store), Storage.write
 
-    def commit_rival_first(self: StageStore, path: str, content: bytes | Path) -> None:
-        if self is store and path.endswith(MANIFEST):
+    def commit_rival_first(self: Storage, path: str, content: Content | Iterable[memoryview]) -> None:
+        if self is store._storage and path.endswith(MANIFEST):
             rival.commit(stage(), {"a": b"rival", "b": b"rival"}, {})
             assert rival.path(stage(), "a").read_bytes() == b"rival"
         write(self, path, content)
 
-    monkeypatch.setattr(StageStore, "_write", commit_rival_first)
+    monkeypatch.setattr(Storage, "write", commit_rival_first)
     store.commit(stage(), {"a": b"ours", "b": b"ours"}, {})
     # Who read the first manifest goes on with its files; who comes later reads the other's.
     assert rival.path(stage(), "b").read_bytes() == b"rival"
@@ -181,9 +182,10 @@ def test_discard_leaves_no_object(store: StageStore, client: pafs.S3FileSystem) 
 
 def test_progress_is_replaced_and_cleared_by_the_commit(store: StageStore, client: pafs.S3FileSystem) -> None:
     assert store.load_progress(stage()) is None
-    store.save_progress(stage(), b"epoch 1")
-    store.save_progress(stage(), b"epoch 2")
-    assert elsewhere(store).load_progress(stage()) == b"epoch 2"
+    store.save_progress(stage(), [memoryview(b"epoch 1")])
+    store.save_progress(stage(), [memoryview(b"epoch"), memoryview(b" 2")])
+    path = elsewhere(store).load_progress(stage())
+    assert path is not None and path.read_bytes() == b"epoch 2"
     store.commit(stage(), {}, {})
     assert elsewhere(store).load_progress(stage()) is None
     assert [path.rsplit("/", 1)[1] for path in objects(client, store)] == [MANIFEST]

@@ -140,14 +140,15 @@ class World:
                 yield report_of(stage.name, 1, 1, math.nan)
                 self._commit(stage, clock)
         num_epochs = proposal.experiment.finetune.epochs
-        done = json.loads(self.store.load_progress(plan.finetune) or b"0")
+        progress = self.store.load_progress(plan.finetune)
+        done = 0 if progress is None else json.loads(progress.read_bytes())
         if self.store.find(plan.finetune) is not None:
             done = num_epochs
         for epoch in range(1, num_epochs + 1):
             if epoch > done:
                 clock.tick()
                 self.epochs_run[plan.finetune.digest, epoch] += 1
-                self.store.save_progress(plan.finetune, json.dumps(epoch).encode())
+                self.store.save_progress(plan.finetune, [memoryview(json.dumps(epoch).encode())])
                 clock.tick()
                 if epoch == num_epochs:
                     self._commit(plan.finetune, clock)

@@ -1,8 +1,10 @@
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from crtcore.errors import StorageError
 from crtcore.model.backbones import build
@@ -24,18 +26,37 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_tensors_and_metadata_come_back() -> None:
-    tensors = {"a": torch.arange(6.0).reshape(2, 3).T, "b": torch.tensor(3)}
-    data = encode_tensors(tensors, {"history": [{"loss": 0.5}], "epoch": 2})
-    read, metadata = decode_tensors(data, name="x")
-    assert torch.equal(read["a"], tensors["a"])
-    assert read["b"].item() == 3
+def written(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, object]) -> Path:
+    path.write_bytes(b"".join(encode_tensors(tensors, metadata)))
+    return path
+
+
+def test_tensors_and_metadata_come_back(tmp_path: Path) -> None:
+    tensors = {
+        "a": torch.arange(6.0).reshape(2, 3).T,
+        "b": torch.tensor(3),
+        "c": torch.arange(24.0).reshape(1, 2, 3, 4).to(memory_format=torch.channels_last),
+        "empty": torch.zeros(0, 3),
+    }
+    path = written(tmp_path / "x", tensors, {"history": [{"loss": 0.5}], "epoch": 2})
+    read, metadata = decode_tensors(path, name="x")
+    assert all(torch.equal(read[name], tensor) for name, tensor in tensors.items())
+    assert read.keys() == tensors.keys()
     assert metadata == {"history": [{"loss": 0.5}], "epoch": 2}
 
 
+def test_the_file_is_what_the_safetensors_library_writes(tmp_path: Path) -> None:
+    tensors = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor(3)}
+    ours = safetensors.torch.load_file(written(tmp_path / "x", tensors, {}))
+    theirs = safetensors.torch.load(safetensors.torch.save(tensors))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
 @pytest.mark.parametrize("damage", ["cut", "garbage", "header", "empty", "foreign"])
-def test_damaged_bytes_are_refused_by_name(damage: str) -> None:
-    data = encode_tensors({"a": torch.zeros(100)}, {})
+def test_a_damaged_file_is_refused_by_name(tmp_path: Path, damage: str) -> None:
+    path = written(tmp_path / "x", {"a": torch.zeros(100)}, {})
+    data = path.read_bytes()
     damaged = {
         "cut": data[:-10],
         "garbage": b"\x80\x04garbage" * 20,
@@ -43,19 +64,20 @@ def test_damaged_bytes_are_refused_by_name(damage: str) -> None:
         "empty": b"",
         "foreign": data.replace(b'"json"', b'"jsom"'),
     }[damage]
+    path.write_bytes(damaged)
     with pytest.raises(
         StorageError, match=r"progress of x is not a checkpoint .* run the same command again"
     ):
-        decode_tensors(damaged, name="progress of x")
+        decode_tensors(path, name="progress of x")
 
 
 def test_a_network_comes_back_whole_and_without_its_head(model_file: Path) -> None:
-    written = build(18, 5, ("N", "V"))
+    network = build(18, 5, ("N", "V"))
     read = load_classifier(model_file)
     assert read.classes == ("N", "V")
-    assert all(torch.equal(tensor, read.state_dict()[name]) for name, tensor in written.state_dict().items())
+    assert all(torch.equal(tensor, read.state_dict()[name]) for name, tensor in network.state_dict().items())
     backbone = load_backbone(model_file)
-    assert backbone.state_dict().keys() == written.backbone.state_dict().keys()
+    assert backbone.state_dict().keys() == network.backbone.state_dict().keys()
 
 
 @pytest.mark.parametrize(
@@ -70,9 +92,8 @@ def test_a_network_comes_back_whole_and_without_its_head(model_file: Path) -> No
 def test_weights_that_do_not_fit_are_refused(
     model_file: Path, tmp_path: Path, change: dict[str, object], message: str
 ) -> None:
-    tensors, metadata = decode_tensors(model_file.read_bytes(), name="x")
-    path = tmp_path / "foreign.safetensors"
-    path.write_bytes(encode_tensors(tensors, metadata | change))
+    tensors, metadata = decode_tensors(model_file, name="x")
+    path = written(tmp_path / "foreign.safetensors", tensors, metadata | change)
     with pytest.raises(StorageError, match=f"foreign.safetensors {message}"):
         load_classifier(path)
 
@@ -92,14 +113,14 @@ def small() -> tuple[nn.Module, torch.optim.Optimizer]:
     return network, torch.optim.AdamW(network.parameters(), lr=0.01, fused=True)
 
 
-def test_training_goes_on_from_its_state_to_the_same_bits() -> None:
+def test_training_goes_on_from_its_state_to_the_same_bits(tmp_path: Path) -> None:
     straight, optimizer = small()
     train(straight, optimizer, 5)
     broken, optimizer = small()
     train(broken, optimizer, 3)
-    data = encode_tensors(training_state(broken, optimizer), {})
+    path = written(tmp_path / "x", training_state(broken, optimizer), {})
     resumed, optimizer = small()
-    load_training_state(resumed, optimizer, decode_tensors(data, name="x")[0], name="x")
+    load_training_state(resumed, optimizer, decode_tensors(path, name="x")[0], name="x")
     train(resumed, optimizer, 2)
     assert all(
         torch.equal(tensor, resumed.state_dict()[name]) for name, tensor in straight.state_dict().items()

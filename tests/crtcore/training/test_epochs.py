@@ -89,7 +89,7 @@ def test_finite_tensors_pass_and_others_do_not() -> None:
 
 
 def test_a_damaged_progress_file_is_refused_by_name(store: StageStore) -> None:
-    store.save_progress(STAGE, b"not a checkpoint")
+    store.save_progress(STAGE, [memoryview(b"not a checkpoint")])
     with pytest.raises(StorageError, match=f"the progress file of {STAGE}"):
         next(fit(store, STAGE, Doubling(), num_epochs=2, finish=lambda _: None))
 
