@@ -96,10 +96,11 @@ def _random_set(store: StageStore, num_shards: int = 8, num_beats: int = 1500) -
                 stop_B=sample_B + 300,
                 rr_previous_s_B=second_B,
                 rr_next_s_B=second_B,
-                rr_local_s_B=second_B,
+                rr_ratio_B=second_B,
                 symbol_B=np.full(num_beats, "N"),
             ),
             label_B=np.zeros(num_beats, dtype=np.int64),
+            amplitude_mv_BC=np.ones((num_beats, 2), np.float32),
             image_BCFT=generator.integers(0, 256, (num_beats, 2, *IMAGE_SHAPE), dtype=np.uint8),
         )
         shard = Stage(name="shard", config={"record": record}, inputs=(), version=0)

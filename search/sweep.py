@@ -9,6 +9,7 @@ from crtcore.pipeline import OnProgress, open_store, plan, prepare, read_sources
 from search.identity import keep_identity
 from search.leaderboard import Leaderboard, build_leaderboard
 from search.lock import driver_lock
+from search.preparation import RayJobs
 from search.session import Session, TrialUpdate
 from search.study import open_study, sweep_dir
 
@@ -34,7 +35,7 @@ def run_sweep(
     sources = read_sources(experiment)
     plan_of = functools.partial(plan, sources=sources)
     store = open_store(experiment)
-    with driver_lock(folder):
+    with driver_lock(folder), RayJobs(address) as map_jobs:
         study = open_study(experiment.storage, experiment.name, create=True)
         keep_identity(study, folder, experiment, plan_of(experiment))
         session = Session(
@@ -42,7 +43,9 @@ def run_sweep(
             experiment,
             store=store,
             plan_of=plan_of,
-            prepare=functools.partial(prepare, store, sources=sources, on_progress=on_progress),
+            prepare=functools.partial(
+                prepare, store, sources=sources, map_jobs=map_jobs, on_progress=on_progress
+            ),
             on_update=on_update,
         )
         session.look_ahead()

@@ -34,10 +34,11 @@ def shard(num_beats: int = 3) -> bytes:
                 stop_B=sample_B + 300,
                 rr_previous_s_B=second_B,
                 rr_next_s_B=second_B,
-                rr_local_s_B=second_B,
+                rr_ratio_B=second_B,
                 symbol_B=np.full(num_beats, "N"),
             ),
             label_B=np.zeros(num_beats, dtype=np.int64),
+            amplitude_mv_BC=np.ones((num_beats, 2), np.float32),
             image_BCFT=np.zeros((num_beats, 2, 64, 64), np.uint8),
         )
     )

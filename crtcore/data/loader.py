@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from crtcore.data.recording_shard import SHARD_FILE
-from crtcore.data.shards import ShardRows, read_shard
+from crtcore.data.shards import MEASURES, ShardRows, read_shard
 from crtcore.errors import StorageError
-from crtcore.signal.recording import IntArray, StrArray
+from crtcore.signal.recording import FloatArray, IntArray, StrArray
 from crtcore.signal.spectrogram import IMAGE_SHAPE
 from crtcore.stages import Stage, StageKey, StageStore
 
@@ -28,7 +28,8 @@ class ImageSet:
 
     `image_NFT` is uint8, read-only and mapped; `lead_N` indexes `leads`; `beat_N` counts beats over the
     whole set; `label_N` is the outcome (0 or 1) in a cohort, the AAMI class index (-1: none) in an
-    arrhythmia set; `symbol_N` is the reference label or "".
+    arrhythmia set; `symbol_N` is the reference label or ""; `rr_ratio_N` is the previous RR interval over the
+    local mean, `amplitude_mv_N` the peak-to-peak amplitude of the beat in its lead.
     """
 
     image_NFT: npt.NDArray[np.uint8]
@@ -38,6 +39,10 @@ class ImageSet:
     beat_N: IntArray
     symbol_N: StrArray
     label_N: IntArray
+    rr_previous_s_N: FloatArray
+    rr_next_s_N: FloatArray
+    rr_ratio_N: FloatArray
+    amplitude_mv_N: FloatArray
     leads: tuple[str, ...]
 
     @property
@@ -83,6 +88,10 @@ def load_images(store: StageStore, stage: Stage) -> ImageSet:
         beat_N=np.cumsum(new_beat_N, dtype=np.int64) - 1,
         symbol_N=np.concatenate([shard.symbol_N for shard in shards]),
         label_N=np.concatenate([shard.label_N for shard in shards]),
+        **{
+            f"{name}_N": np.concatenate([getattr(shard, f"{name}_N") for shard in shards])
+            for name in MEASURES
+        },
         leads=leads,
     )
 

@@ -81,7 +81,11 @@ def _set_facts(store: StageStore, stage: Stage, jobs: Sequence[ShardJob]) -> dic
     for job in jobs:
         manifest = store.find(job.stage)
         if manifest is None:
-            raise StorageError(f"{job.stage} vanished from {store.uri} meanwhile; run the same command again")
+            raise StorageError(
+                f"{job.stage} was built and is not in {store.uri}: a node that built it does not see this "
+                "storage, or somebody removed it; set storage to a folder that all nodes share, or to an "
+                "s3:// or gs:// URI, and run the same command again"
+            )
         facts = manifest.facts
         flags = sorted(set(stage.config["exclude"]).intersection(facts["flags"]))
         if flags:

@@ -8,7 +8,7 @@ import numpy as np
 from crtcore.config import Experiment, SpectrogramConfig
 from crtcore.data.shards import encode_shard
 from crtcore.data.sources import Source, Sources
-from crtcore.signal.beats import aami_labels, label_detections, segment_beats
+from crtcore.signal.beats import aami_labels, beat_amplitudes, label_detections, segment_beats
 from crtcore.signal.formats import read_any
 from crtcore.signal.highpass import high_pass
 from crtcore.signal.leads import derive_leads
@@ -19,7 +19,7 @@ from crtcore.signal.resample import resample
 from crtcore.signal.spectrogram import SAMPLING_RATE_HZ, spectrogram_images
 from crtcore.stages import Stage, StageStore
 
-SHARD_VERSION = 2
+SHARD_VERSION = 3
 SHARD_FILE = "shard.parquet"
 RHYTHM_LEAD = "II"  # R peaks of a 12-lead recording are found where they are tallest and least ambiguous
 
@@ -121,6 +121,7 @@ def build_shard(store: StageStore, job: ShardJob) -> None:
         leads=recording.leads,
         beats=beats,
         label_B=label_B,
+        amplitude_mv_BC=beat_amplitudes(recording.signal_CS, beats),
         image_BCFT=image_BCFT,
     )
     facts = {

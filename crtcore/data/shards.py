@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crtcore.errors import StorageError
-from crtcore.signal.recording import Beats, IntArray, StrArray
+from crtcore.signal.recording import Beats, FloatArray, IntArray, StrArray
 from crtcore.signal.spectrogram import IMAGE_SHAPE
 
 IMAGE_BYTES = IMAGE_SHAPE[0] * IMAGE_SHAPE[1]
@@ -34,10 +34,12 @@ SCHEMA = pa.schema(
         pa.field("label", pa.int64(), nullable=False),
         pa.field("rr_previous_s", pa.float32(), nullable=False),
         pa.field("rr_next_s", pa.float32(), nullable=False),
-        pa.field("rr_local_s", pa.float32(), nullable=False),
+        pa.field("rr_ratio", pa.float32(), nullable=False),
+        pa.field("amplitude_mv", pa.float32(), nullable=False),
         pa.field("image", pa.binary(IMAGE_BYTES), nullable=False),
     ]
 )
+MEASURES = ["rr_previous_s", "rr_next_s", "rr_ratio", "amplitude_mv"]
 NAMES = ["patient_id", "record_id", "lead", "symbol"]  # text that repeats: stored, and read, as dictionaries
 
 
@@ -50,6 +52,10 @@ class ShardRows:
     lead_N: StrArray
     symbol_N: StrArray
     label_N: IntArray
+    rr_previous_s_N: FloatArray
+    rr_next_s_N: FloatArray
+    rr_ratio_N: FloatArray
+    amplitude_mv_N: FloatArray
     image_NFT: npt.NDArray[np.uint8]
 
 
@@ -60,11 +66,13 @@ def encode_shard(
     leads: tuple[str, ...],
     beats: Beats,
     label_B: IntArray,
+    amplitude_mv_BC: FloatArray,
     image_BCFT: npt.NDArray[np.uint8],
 ) -> memoryview:
     """One recording's beats as a Parquet file; `image_BCFT` is uint8, shape (beats, leads, 64, 64)."""
     num_beats, num_leads = len(beats), len(leads)
     assert image_BCFT.shape == (num_beats, num_leads, *IMAGE_SHAPE) and image_BCFT.dtype == np.uint8
+    assert amplitude_mv_BC.shape == (num_beats, num_leads)
     num_rows = num_beats * num_leads
 
     def per_row(values_B: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
@@ -84,7 +92,8 @@ def encode_shard(
             "label": per_row(label_B),
             "rr_previous_s": per_row(beats.rr_previous_s_B),
             "rr_next_s": per_row(beats.rr_next_s_B),
-            "rr_local_s": per_row(beats.rr_local_s_B),
+            "rr_ratio": per_row(beats.rr_ratio_B),
+            "amplitude_mv": amplitude_mv_BC.ravel(),
             "image": images,
         },
         schema=SCHEMA,
@@ -116,7 +125,7 @@ def read_shard(path: Path) -> ShardRows:
                 f"{path} is not a crtsearch shard (its columns differ); remove it and prepare again"
             )
         with pq.ParquetFile(path, read_dictionary=NAMES, memory_map=True) as file:
-            columns = file.read(columns=[*NAMES, "label"], use_threads=False)
+            columns = file.read(columns=[*NAMES, "label", *MEASURES], use_threads=False)
             columns.validate(full=True)
             if columns.num_rows == 0:
                 raise StorageError(f"{path} is a shard without rows; remove it and prepare again")
@@ -134,6 +143,7 @@ def read_shard(path: Path) -> ShardRows:
         lead_N=_names(columns["lead"]),
         symbol_N=_names(columns["symbol"]),
         label_N=columns["label"].to_numpy(),
+        **{f"{name}_N": columns[name].to_numpy() for name in MEASURES},
         image_NFT=image_NFT,
     )
 

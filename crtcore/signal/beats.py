@@ -87,22 +87,38 @@ def segment_beats(
             stop_B=empty,
             rr_previous_s_B=no_time,
             rr_next_s_B=no_time,
-            rr_local_s_B=no_time,
+            rr_ratio_B=no_time,
             symbol_B=symbol_B[:0],
         )
     rr_s = (np.diff(r_sample_B) / sampling_rate_hz).astype(np.float32)
+    rr_previous_s_B = np.concatenate([rr_s[:1], rr_s])
     rr_local_s_B = local_mean_rr(rr_s)
     rr_samples_B = rr_local_s_B.astype(np.float64) * sampling_rate_hz
     beats = Beats(
         r_sample_B=r_sample_B.astype(np.int64),
         start_B=np.rint(r_sample_B - before_r_rr * rr_samples_B).astype(np.int64),
         stop_B=np.rint(r_sample_B + after_r_rr * rr_samples_B).astype(np.int64),
-        rr_previous_s_B=np.concatenate([rr_s[:1], rr_s]),
+        rr_previous_s_B=rr_previous_s_B,
         rr_next_s_B=np.concatenate([rr_s, rr_s[-1:]]),
-        rr_local_s_B=rr_local_s_B,
+        rr_ratio_B=rr_previous_s_B / rr_local_s_B,
         symbol_B=symbol_B,
     )
     return beats.take(np.flatnonzero((beats.start_B >= 0) & (beats.stop_B <= num_samples)))
+
+
+def beat_amplitudes(signal_CS: FloatArray, beats: Beats) -> FloatArray:
+    """Peak-to-peak amplitude of each beat's segment in each lead, shape (beats, leads), in the signal's unit.
+
+    The images forget it: each is scaled to its own maximum.
+    """
+    if len(beats) == 0:
+        return np.empty((0, len(signal_CS)), dtype=np.float32)
+    # A segment may end with the recording, where an index for `reduceat` may not.
+    padded_CS = np.pad(signal_CS, ((0, 0), (0, 1)), mode="edge")
+    bounds = np.stack([beats.start_B, beats.stop_B], axis=1).ravel()
+    high_CB = np.maximum.reduceat(padded_CS, bounds, axis=1)[:, ::2]
+    low_CB = np.minimum.reduceat(padded_CS, bounds, axis=1)[:, ::2]
+    return (high_CB - low_CB).T.astype(np.float32)
 
 
 def label_detections(detected_B: IntArray, annotation: BeatAnnotation, sampling_rate_hz: float) -> StrArray:

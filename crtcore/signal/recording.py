@@ -55,8 +55,9 @@ class Beats:
     """The beats of one recording, one entry a beat, shared by all its leads.
 
     `r_sample_B` is the R peak, `start_B` (inclusive) and `stop_B` (exclusive) bound the 1.2 RR segment, all
-    in samples of the recording and inside it; `rr_previous_s_B` / `rr_next_s_B` / `rr_local_s_B` are in
-    seconds; `symbol_B` is the reference label, "" where there is none.
+    in samples of the recording and inside it; `rr_previous_s_B` and `rr_next_s_B` are in seconds,
+    `rr_ratio_B` is the previous interval over the local mean; `symbol_B` is the reference label, "" where
+    there is none.
     """
 
     r_sample_B: IntArray
@@ -64,7 +65,7 @@ class Beats:
     stop_B: IntArray
     rr_previous_s_B: FloatArray
     rr_next_s_B: FloatArray
-    rr_local_s_B: FloatArray
+    rr_ratio_B: FloatArray
     symbol_B: StrArray
 
     def __len__(self) -> int:

@@ -156,7 +156,7 @@ def test_evenly_spaced_keeps_first_and_last() -> None:
         stop_B=index_B,
         rr_previous_s_B=ones_B,
         rr_next_s_B=ones_B,
-        rr_local_s_B=ones_B,
+        rr_ratio_B=ones_B,
         symbol_B=np.array(["N"] * 10),
     )
     assert evenly_spaced(beats, 4).r_sample_B.tolist() == [0, 3, 6, 9]

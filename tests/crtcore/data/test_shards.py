@@ -25,7 +25,7 @@ def make(num_beats: int, num_leads: int, seed: int = 0) -> tuple[bytes, np.ndarr
         stop_B=sample_B + 300,
         rr_previous_s_B=ones_B,
         rr_next_s_B=ones_B,
-        rr_local_s_B=ones_B,
+        rr_ratio_B=ones_B,
         symbol_B=np.array(["N", "V"] * num_beats)[:num_beats],
     )
     content = encode_shard(
@@ -34,6 +34,7 @@ def make(num_beats: int, num_leads: int, seed: int = 0) -> tuple[bytes, np.ndarr
         leads=tuple(f"L{lead}" for lead in range(num_leads)),
         beats=beats,
         label_B=np.arange(num_beats, dtype=np.int64) % 5,
+        amplitude_mv_BC=np.arange(num_beats * num_leads, dtype=np.float32).reshape(num_beats, num_leads),
         image_BCFT=image_BCFT,
     )
     return bytes(content), image_BCFT.reshape(-1, 64, 64)
@@ -62,6 +63,8 @@ def test_images_are_mapped_and_equal(
     np.testing.assert_array_equal(rows.image_NFT, image_NFT)
     assert rows.lead_N.tolist() == [f"L{lead}" for lead in range(num_leads)] * num_beats
     assert rows.label_N.tolist() == np.repeat(np.arange(num_beats) % 5, num_leads).tolist()
+    assert rows.amplitude_mv_N.tolist() == list(range(num_beats * num_leads))
+    assert rows.rr_ratio_N.tolist() == [1.0] * num_beats * num_leads
 
 
 def test_a_shard_of_a_long_record_is_one_page(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from crtcore.signal.beats import (
     BEAT_SYMBOLS,
     MORPHOLOGY_CLASSES,
     aami_labels,
+    beat_amplitudes,
     label_detections,
     local_mean_rr,
     match_peaks,
@@ -49,8 +50,9 @@ def test_a_regular_rhythm_gives_its_rr_everywhere() -> None:
     assert len(beats) == 11
     assert (beats.r_sample_B - beats.start_B == 120).all()
     assert (beats.stop_B - beats.r_sample_B == 240).all()
-    for rr_s_B in (beats.rr_previous_s_B, beats.rr_next_s_B, beats.rr_local_s_B):
+    for rr_s_B in (beats.rr_previous_s_B, beats.rr_next_s_B):
         np.testing.assert_allclose(rr_s_B, 300 / 360, rtol=1e-6)
+    np.testing.assert_allclose(beats.rr_ratio_B, 1, rtol=1e-6)
 
 
 def test_rr_intervals_are_those_before_and_after() -> None:
@@ -64,7 +66,7 @@ def test_rr_intervals_are_those_before_and_after() -> None:
     )
     np.testing.assert_allclose(beats.rr_previous_s_B, [3, 3, 2, 4])
     np.testing.assert_allclose(beats.rr_next_s_B, [3, 2, 4, 4])
-    np.testing.assert_allclose(beats.rr_local_s_B, 3)
+    np.testing.assert_allclose(beats.rr_ratio_B, [1, 1, 2 / 3, 4 / 3], rtol=1e-6)
     assert beats.symbol_B.tolist() == ["N", "N", "V", "N"]
 
 
@@ -81,6 +83,23 @@ def test_beats_that_leave_the_recording_are_dropped_but_still_count_for_rr() -> 
     np.testing.assert_allclose(beats.rr_previous_s_B, 300 / 360, rtol=1e-6)
 
 
+@given(num_samples=st.integers(60, 400), seed=st.integers(0, 99))
+def test_amplitudes_are_peak_to_peak_in_each_segment(num_samples: int, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    signal_CS = generator.normal(size=(3, num_samples))
+    beats = segment_beats(
+        np.arange(12, num_samples, 15),
+        np.full(len(range(12, num_samples, 15)), "N"),
+        num_samples=num_samples,
+        sampling_rate_hz=100.0,
+        before_r_rr=0.4,
+        after_r_rr=0.8,
+    )
+    amplitude_BC = beat_amplitudes(signal_CS, beats)
+    for amplitude_C, start, stop in zip(amplitude_BC, beats.start_B, beats.stop_B, strict=True):
+        np.testing.assert_allclose(amplitude_C, np.ptp(signal_CS[:, start:stop], axis=1), rtol=1e-6)
+
+
 def test_two_labels_at_one_sample_are_one_beat() -> None:
     beats = segment_beats(
         np.array([300, 600, 600, 900]),
@@ -91,7 +110,7 @@ def test_two_labels_at_one_sample_are_one_beat() -> None:
         after_r_rr=0.8,
     )
     assert beats.symbol_B.tolist() == ["N", "V", "N"]
-    np.testing.assert_allclose(beats.rr_local_s_B, 300 / 360, rtol=1e-6)
+    np.testing.assert_allclose(beats.rr_ratio_B, 1, rtol=1e-6)
 
 
 @pytest.mark.parametrize("num_beats", [0, 1])

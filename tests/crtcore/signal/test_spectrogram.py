@@ -22,7 +22,7 @@ def beats_at(*segments: tuple[int, int]) -> Beats:
         stop_B=stop_B,
         rr_previous_s_B=seconds_B,
         rr_next_s_B=seconds_B,
-        rr_local_s_B=seconds_B,
+        rr_ratio_B=seconds_B,
         symbol_B=np.full(len(start_B), "N"),
     )
 

@@ -55,7 +55,7 @@ def commit_set(store: StageStore, name: str, sources: list[Source]) -> Stage:
             stop_B=sample_B + 300,
             rr_previous_s_B=second_B,
             rr_next_s_B=second_B,
-            rr_local_s_B=second_B,
+            rr_ratio_B=second_B,
             symbol_B=symbol_B,
         )
         content = encode_shard(
@@ -64,6 +64,7 @@ def commit_set(store: StageStore, name: str, sources: list[Source]) -> Stage:
             leads=LEADS,
             beats=beats,
             label_B=aami_labels(symbol_B) if source.label < 0 else np.full(num_beats, source.label, np.int64),
+            amplitude_mv_BC=np.ones(image_BCFT.shape[:2], np.float32),
             image_BCFT=image_BCFT,
         )
         shard = Stage(name="shard", config={"set": name, "record_id": source.record_id}, inputs=(), version=1)
