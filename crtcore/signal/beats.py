@@ -100,7 +100,7 @@ def segment_beats(
         stop_B=np.rint(r_sample_B + after_r_rr * rr_samples_B).astype(np.int64),
         rr_previous_s_B=rr_previous_s_B,
         rr_next_s_B=np.concatenate([rr_s, rr_s[-1:]]),
-        rr_ratio_B=rr_previous_s_B / rr_local_s_B,
+        rr_ratio_B=(rr_previous_s_B / rr_local_s_B).astype(np.float32),
         symbol_B=symbol_B,
     )
     return beats.take(np.flatnonzero((beats.start_B >= 0) & (beats.stop_B <= num_samples)))

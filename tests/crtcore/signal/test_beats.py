@@ -86,7 +86,7 @@ def test_beats_that_leave_the_recording_are_dropped_but_still_count_for_rr() -> 
 @given(num_samples=st.integers(60, 400), seed=st.integers(0, 99))
 def test_amplitudes_are_peak_to_peak_in_each_segment(num_samples: int, seed: int) -> None:
     generator = np.random.default_rng(seed)
-    signal_CS = generator.normal(size=(3, num_samples))
+    signal_CS = generator.normal(size=(3, num_samples)).astype(np.float32)
     beats = segment_beats(
         np.arange(12, num_samples, 15),
         np.full(len(range(12, num_samples, 15)), "N"),
