@@ -27,8 +27,9 @@ def rule_comparators(
     `measured` maps patient ids to what their ECG shows, for those whose leads allow it. The guideline is
     class I of ESC 2021 (Glikson et al., Eur. Heart J. 42:3427) as far as the columns go: LBBB, QRS >= 150 ms
     and LVEF <= 35 %. It and LBBB score 0 or 1; QRS duration and area are scores as they are, larger ones
-    speaking for response. A column with a gap counts as missing: a rule has nothing to impute from. Where
-    the QRS duration is missing so, the measured ones are taken for all, and named so.
+    speaking for response; QRS duration is cut at the guideline's 150 ms, area has no settled cut. A column
+    with a gap counts as missing: a rule has nothing to impute from. Where the QRS duration is missing so, the
+    measured ones are taken for all, and named so.
     """
     lbbb_P, lvef_P = yes_no_column(patients, "lbbb"), number_column(patients, "lvef_percent")
     qrs_P, remark = number_column(patients, "qrs_duration_ms"), ""
@@ -45,10 +46,12 @@ def rule_comparators(
     return (
         _comparator(f"guideline{remark}", ", ".join(lacking), met_P),
         _comparator("LBBB alone", "lbbb", lbbb_P),
-        _comparator(f"QRS duration alone{remark}", "qrs_duration_ms", qrs_P),
-        _comparator(f"QRS area alone ({MEASURED})", f"leads {', '.join(KORS_LEADS)}", area_P),
+        _comparator(f"QRS duration alone{remark}", "qrs_duration_ms", qrs_P, cut=GUIDELINE_QRS_MS),
+        _comparator(f"QRS area alone ({MEASURED})", f"leads {', '.join(KORS_LEADS)}", area_P, cut=None),
     )
 
 
-def _comparator(name: str, column: str, score_P: FloatScores | None) -> Comparator:
-    return Comparator(name=name, score_P=score_P, missing_column=column if score_P is None else None)
+def _comparator(
+    name: str, column: str, score_P: FloatScores | None, *, cut: float | None = 0.5
+) -> Comparator:
+    return Comparator(name=name, score_P=score_P, missing_column=column if score_P is None else None, cut=cut)
