@@ -3,8 +3,8 @@
     python benchmarks/ingest.py --data FOLDER            # all 48 records, both leads; about 10 CPU minutes
     python benchmarks/ingest.py --data FOLDER --quick    # 4 records, about a minute
 
-FOLDER holds mitdb/. Every contender runs in a process of its own, one after another: it reads the records,
-detects R peaks on the first lead and writes one 64 x 64 image a beat and lead to Parquet.
+FOLDER is the MIT-BIH Arrhythmia Database. Every contender runs in a process of its own, one after another: it
+reads the records, detects R peaks on the first lead and writes one 64 x 64 image a beat and lead to Parquet.
 
     ours      crtcore's `prepare`, R peaks detected (and once more with the annotated ones), into an empty
               store: high-pass, labels, RR intervals, SHA-256 of sources and shards and fsync included
@@ -45,17 +45,17 @@ Spectrogram = Callable[[npt.NDArray[np.float64], int], npt.NDArray[np.float64]]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds mitdb/")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the MIT-BIH Arrhythmia Database")
     parser.add_argument("--quick", action="store_true", help=f"records {', '.join(QUICK_RECORDS)} only")
     parser.add_argument("--rounds", type=int, default=3, help="runs of ours; the median counts")
     parser.add_argument("--naive-records", type=int, help="how many records `naive` runs on; all if unset")
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.contender:
-        records = _records(arguments.data / "mitdb", arguments.quick)
+        records = _records(arguments.data, arguments.quick)
         num_records = min(arguments.naive_records or len(records), len(records))
         chosen = records[:: len(records) // num_records][:num_records]
-        print(json.dumps(_measured(arguments.contender, arguments.data / "mitdb", chosen)))
+        print(json.dumps(_measured(arguments.contender, arguments.data, chosen)))
         return
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in CONTENDERS}
     options = ["--data", str(arguments.data), *(["--quick"] if arguments.quick else [])]
