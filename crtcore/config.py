@@ -4,12 +4,14 @@ One `Experiment` holds all that decides a result. Where a value comes from (YAML
 `configfile.py`'s business; which of them a search may vary is `search/space.py`'s.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Depth = Literal[18, 34, 50, 101, 152]
+Architecture = Literal["resnet", "alexnet", "vgg19", "inception_v3"]
 QualityFlag = Literal["flat", "clipped", "missing", "noisy", "too_short", "too_few_beats"]
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -65,10 +67,18 @@ class PretrainConfig(Settings):
     scratch arm).
     """
 
-    depth: Depth = 18
+    architecture: Architecture = "resnet"
+    depth: Depth = Field(default=18, description="layers of a resnet; the others have one depth")
     objective: Literal["aami5", "morphology5", "none"] = "aami5"
-    split: Literal["all", "inter_patient"] = "all"
-    balance: Literal["none", "weighted_loss"] = "weighted_loss"
+    split: Literal["all", "inter_patient", "ds1_even", "ds1_odd", "intra_patient"] = Field(
+        default="all",
+        description="what is scored: nothing; the records of DS2; every second record of DS1, trained on the "
+        "others; a random fifth of all beats, whose patients are trained on too",
+    )
+    balance: Literal["none", "weighted_loss", "balanced_sampling"] = "weighted_loss"
+    images_per_epoch: PositiveInt | None = Field(
+        default=None, description="drawn anew each epoch; all if unset"
+    )
     learning_rate: PositiveFloat = 1e-3
     batch_size: PositiveInt = 256
     weight_decay: Rate = 1e-4
@@ -78,26 +88,41 @@ class PretrainConfig(Settings):
 class FinetuneConfig(Settings):
     """One trial on the cohort: which groups stay frozen, and how the rest is trained, under patient-wise
     folds.
+
+    Heads other than `linear` are scikit-learn's, fitted at once on the features of frozen_groups 5; learning
+    rate, batch size, weight decay and epochs do not concern them.
     """
 
     frozen_groups: int = Field(default=4, ge=0, le=5, description="stem, layer1 .. layer4")
+    head: Literal["linear", "logistic_regression", "svm", "cubic_svm", "random_forest"] = "linear"
     learning_rate: PositiveFloat = 1e-3
     batch_size: PositiveInt = Field(default=256, le=2048, description="images, not patients")
     weight_decay: Rate = 1e-2
     epochs: PositiveInt = 10
-    lead_fusion: Literal["concatenate", "mean"] = "concatenate"
+    lead_fusion: Literal["concatenate", "mean", "mean_prediction"] = "concatenate"
+    amplitude: bool = Field(
+        default=False, description="the logarithm of each lead's peak-to-peak amplitude as one feature more"
+    )
+    class_weights: Literal["balanced", "none"] = "balanced"
     folds: int = Field(default=5, ge=2)
     repeats: PositiveInt = 1
 
 
 class SchedulerConfig(Settings):
-    """Early stopping of poor trials. `asha` is asynchronous successive halving (Li et al., MLSys 2020) on
-    epochs.
+    """Early stopping of poor trials, by epochs of the stage `finetune`.
+
+    `asha` is asynchronous successive halving (Li et al., MLSys 2020): a trial stops unless it is among the
+    best 1 / reduction_factor at each rung. `hyperband` (Li et al., JMLR 2018) spreads the trials over
+    brackets of `asha` that differ in how early they begin to stop. `median` (Golovin et al., KDD 2017) stops
+    what is worse than the median complete trial was at the same epoch.
     """
 
-    name: Literal["asha", "none"] = "asha"
-    grace_epochs: PositiveInt = 2
-    reduction_factor: int = Field(default=3, ge=2)
+    name: Literal["asha", "hyperband", "median", "none"] = "asha"
+    grace_epochs: PositiveInt = Field(default=2, description="no trial stops earlier")
+    reduction_factor: int = Field(default=3, ge=2, description="of asha and hyperband")
+    startup_trials: PositiveInt = Field(
+        default=5, description="of median: complete trials that there must be before any stops"
+    )
 
 
 class FloatRange(Settings):
@@ -119,13 +144,65 @@ class FloatRange(Settings):
 Choices = Annotated[tuple[bool | int | float | str, ...], Field(min_length=1)]
 
 
+SECONDS_IN = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _seconds(value: object) -> object:
+    """`90m`, `2h`, `1.5d` as seconds; what is no text as it is, for pydantic to judge."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([smhd]?)\s*", value)
+    if match is None:
+        raise ValueError("give seconds, or a time such as 90m, 2h or 1d")
+    return float(match[1]) * SECONDS_IN[match[2] or "s"]
+
+
+Seconds = Annotated[PositiveFloat, BeforeValidator(_seconds)]
+Objective = Literal["auc", "trainable_parameters"]  # search/objectives.py says what each is
+Bounded = Literal["trainable_parameters"]
+
+
 class SearchConfig(Settings):
     """What is searched and how: `space` maps a dotted config key to a list of choices or to a range."""
 
     trials: PositiveInt = 20
-    sampler: Literal["tpe", "random", "grid"] = "tpe"
+    wall_clock: Seconds | None = Field(
+        default=None,
+        description="budget: time that the sweep may run in all, in seconds or as 90m, 2h, 1d; then no stage "
+        "is started any more",
+    )
+    gpu_hours: PositiveFloat | None = Field(
+        default=None, description="budget: hours of GPU that trials may compute in all"
+    )
+    sampler: Literal["tpe", "gp", "cmaes", "random", "grid"] = "tpe"
     scheduler: SchedulerConfig = SchedulerConfig()
+    objectives: Annotated[tuple[Objective, ...], Field(min_length=1)] = ("auc",)
+    constraints: dict[Bounded, PositiveFloat] = Field(
+        default_factory=dict, description="upper bounds; what exceeds one is never proposed"
+    )
+    study: str = Field(
+        default="sqlite",
+        description="where Optuna keeps the study: sqlite or journal (a file beside the sweep), or the URL "
+        "of a database; leave its password to the driver's own means (PGPASSWORD, ~/.pgpass)",
+    )
     space: dict[str, FloatRange | Choices] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "SearchConfig":
+        if len(set(self.objectives)) < len(self.objectives):
+            raise ValueError(f"objectives lists one twice: {', '.join(self.objectives)}")
+        if len(self.objectives) > 1 and self.scheduler.name != "none":
+            raise ValueError(
+                "with several objectives no trial is stopped early, for no single value ranks them: set "
+                "search.scheduler.name to none"
+            )
+        if "auc" not in self.objectives:
+            raise ValueError("objectives must hold auc: without it, the smallest network would win")
+        if len(self.objectives) > 1 and self.sampler == "cmaes":
+            raise ValueError("sampler cmaes knows one objective; choose tpe, gp, random or grid")
+        if self.study not in ("sqlite", "journal") and "://" not in self.study:
+            raise ValueError(f"study {self.study!r} is neither sqlite, journal nor a database URL")
+        return self
 
 
 class TrialResources(Settings):
@@ -136,9 +213,14 @@ class TrialResources(Settings):
 
 
 class ResourcesConfig(Settings):
-    """How the machine is shared; never part of a stage's identity."""
+    """How the machine is shared. Of these, `precision` alone is part of a stage's identity.
+
+    float32 repeats bit by bit on a CPU; bfloat16 is faster where the hardware multiplies it (GPUs, CPUs with
+    AMX), and rounds.
+    """
 
     trial: TrialResources = TrialResources()
+    precision: Literal["float32", "bfloat16"] = "float32"
     max_failures: int = Field(
         default=2, ge=0, description="restarts of a trial whose process or node was lost"
     )

@@ -7,7 +7,9 @@ import pytest
 from crtcore.configfile import load_experiment
 from search.space import distributions
 
-CONFIGS = sorted((Path(__file__).resolve().parent.parent / "configs").glob("*.yaml"))
+FOLDER = Path(__file__).resolve().parent.parent / "configs"
+OF_BENCHMARKS = {"mitbih_inter", "mitbih_intra"}  # they pre-train and score beats, and search nothing
+CONFIGS = sorted(path for path in FOLDER.glob("*.yaml") if path.stem not in OF_BENCHMARKS)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -38,3 +40,12 @@ class TestEachConfig:
 
 def test_every_config_is_found() -> None:
     assert {path.stem for path in CONFIGS} == {"demo", "mitbih_ptbxl", "paper"}
+
+
+@pytest.mark.parametrize("name", sorted(OF_BENCHMARKS))
+def test_the_configs_of_benchmarks_load_and_name_their_command(name: str) -> None:
+    path = FOLDER / f"{name}.yaml"
+    experiment = load_experiment(path)
+    assert experiment.name == name
+    assert experiment.search.space == {}
+    assert path.read_text().startswith("# python benchmarks/arrhythmia.py --data folder")

@@ -1,30 +1,16 @@
-"""ResNets for one-channel spectrogram images, as five ordered layer groups that can be run apart.
+"""Networks for one-channel images, as five ordered layer groups that can be run apart.
 
-He, Zhang, Ren & Sun 2016 (CVPR, doi 10.1109/CVPR.2016.90) in torchvision's form, with a one-channel stem and
-no classifier. Legend: N images, F frequency bins, T frames, D features.
+Which layers they are, `architectures.py` says. Legend: N images, F frequency bins, T frames, D features.
 """
 
 from typing import Final
 
 import torch
-import torchvision
 from torch import Tensor, nn
 
+from crtcore.model.architectures import layers
+
 GROUPS: Final = ("stem", "layer1", "layer2", "layer3", "layer4")
-DEPTHS: Final = (18, 34, 50, 101, 152)
-PIXEL_MEAN: Final = 0.5
-PIXEL_SD: Final = 0.25
-
-
-class Normalise(nn.Module):
-    """uint8 images (N, F, T) -> float32 (N, 1, F, T), channels last: (x / 255 - 0.5) / 0.25.
-
-    Constants, not statistics: no fold can leak into another through them.
-    """
-
-    def forward(self, image_NFT: Tensor) -> Tensor:
-        x_N1FT = image_NFT.unsqueeze(1).to(torch.float32, memory_format=torch.channels_last)
-        return x_N1FT.mul_(1 / (255 * PIXEL_SD)).sub_(PIXEL_MEAN / PIXEL_SD)
 
 
 class Backbone(nn.Module):
@@ -34,20 +20,14 @@ class Backbone(nn.Module):
     and activations are in channels-last layout, which trains faster than NCHW on CPUs and GPUs alike.
     """
 
-    def __init__(self, depth: int) -> None:
+    def __init__(self, depth: int, architecture: str = "resnet") -> None:
         super().__init__()
-        assert depth in DEPTHS, depth
-        resnet = getattr(torchvision.models, f"resnet{depth}")(weights=None)
-        conv = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
-        nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
-        self.stem = nn.Sequential(Normalise(), conv, resnet.bn1, resnet.relu, resnet.maxpool)
-        self.layer1 = resnet.layer1
-        self.layer2 = resnet.layer2
-        self.layer3 = resnet.layer3
-        self.layer4 = resnet.layer4
-        self.pool = nn.Sequential(resnet.avgpool, nn.Flatten())
+        parts = layers(architecture, depth)
+        self.stem, self.layer1, self.layer2, self.layer3, self.layer4 = parts.groups
+        self.pool = parts.pool
+        self.architecture = architecture
         self.depth = depth
-        self.num_features = int(resnet.fc.in_features)
+        self.num_features = parts.num_features
         self.num_frozen = 0
         self.to(memory_format=torch.channels_last)
 
@@ -95,10 +75,12 @@ class Classifier(nn.Module):
         return logit_NK
 
 
-def build(depth: int, seed: int, classes: tuple[str, ...] = ()) -> Classifier:
-    """A randomly initialised network: the same depth and seed give the same weights, and no generator moves
-    but its own.
+def build(
+    depth: int, seed: int, classes: tuple[str, ...] = (), *, architecture: str = "resnet"
+) -> Classifier:
+    """A randomly initialised network: the same architecture, depth and seed give the same weights, and no
+    generator moves but its own.
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        return Classifier(Backbone(depth), classes)
+        return Classifier(Backbone(depth, architecture), classes)

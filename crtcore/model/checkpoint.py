@@ -14,7 +14,8 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from crtcore.errors import StorageError
-from crtcore.model.backbones import DEPTHS, Backbone, Classifier, build
+from crtcore.model.architectures import ARCHITECTURES, DEPTHS
+from crtcore.model.backbones import Backbone, Classifier, build
 
 JSON = Any  # a value of the json module; Python has no finite type for it
 _METADATA = "json"
@@ -83,17 +84,27 @@ def _foreign(name: str, fault: str) -> StorageError:
 
 
 def encode_classifier(network: Classifier) -> bytes:
-    """A network's weights and batch-norm statistics, with its depth and classes."""
-    metadata = {"depth": network.backbone.depth, "classes": list(network.classes)}
+    """A network's weights and batch-norm statistics, with its architecture, depth and classes."""
+    backbone = network.backbone
+    metadata = {
+        "architecture": backbone.architecture,
+        "depth": backbone.depth,
+        "classes": list(network.classes),
+    }
     return b"".join(encode_tensors(network.state_dict(), metadata))
 
 
 def load_classifier(path: Path) -> Classifier:
     """The network that `encode_classifier` wrote. Raises StorageError if the file is damaged or foreign."""
     tensors, metadata = decode_tensors(path, name=str(path))
-    if metadata.get("depth") not in DEPTHS or not isinstance(metadata.get("classes"), list):
-        raise _foreign(str(path), "does not say its depth and classes")
-    network = build(metadata["depth"], 0, tuple(metadata["classes"]))
+    architecture = metadata.get("architecture", "resnet")  # as files say that are older than the others
+    if (
+        architecture not in ARCHITECTURES
+        or metadata.get("depth") not in DEPTHS
+        or not isinstance(metadata.get("classes"), list)
+    ):
+        raise _foreign(str(path), "does not say its architecture, depth and classes")
+    network = build(metadata["depth"], 0, tuple(metadata["classes"]), architecture=architecture)
     load_into(network, tensors, name=str(path))
     return network
 

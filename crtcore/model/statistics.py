@@ -13,7 +13,7 @@ def set_batch_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
     The network is left in eval mode. A random network's running statistics are 0 and 1 until then, which is
     far from what its layers give, and its frozen features would be the worse for it.
     """
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()

@@ -21,7 +21,7 @@ from crtcore.model.backbones import Backbone
 from crtcore.model.checkpoint import load_backbone
 from crtcore.model.freezing import freeze_groups
 from crtcore.stages import Stage, StageStore
-from crtcore.training.device import DeviceImages
+from crtcore.training.device import DeviceImages, Precision, autocast, precision_identity
 from crtcore.training.epochs import EpochReport, num_batches
 from crtcore.training.pretrain import MODEL_FILE
 
@@ -37,7 +37,7 @@ def features_stage(experiment: Experiment, pretrain: Stage, cohort: Stage) -> St
         return None
     return Stage(
         name="features",
-        config={"frozen_groups": experiment.finetune.frozen_groups},
+        config={"frozen_groups": experiment.finetune.frozen_groups, **precision_identity(experiment)},
         inputs=(pretrain.digest, cohort.digest),
         version=FEATURES_VERSION,
     )
@@ -60,7 +60,10 @@ def run_features(
     images = load_images(store, cohort)
     backbone = load_backbone(store.path(pretrain, MODEL_FILE)).to(device)
     activation = frozen_activations(
-        backbone, DeviceImages(images.image_NFT, device), experiment.finetune.frozen_groups
+        backbone,
+        DeviceImages(images.image_NFT, device),
+        experiment.finetune.frozen_groups,
+        experiment.resources.precision,
     )
     report = EpochReport(
         stage=stage.name,
@@ -81,21 +84,23 @@ def run_features(
     yield report
 
 
-def frozen_activations(backbone: Backbone, images: DeviceImages, num_groups: int) -> Tensor:
+def frozen_activations(
+    backbone: Backbone, images: DeviceImages, num_groups: int, precision: Precision = "float32"
+) -> Tensor:
     """The first `num_groups` groups' output on all images, float32 on the CPU.
 
-    Shape (N, F, T, D): channels last, as the next group wants them; with all five groups the pooled features
-    (N, D).
+    Shape (N, F, T, D), of a 1-D network (N, T, D): channels last, as the next group wants them; with all five
+    groups the pooled features (N, D).
     """
     freeze_groups(backbone, num_groups)
     prefix = backbone.prefix(num_groups)
     batches = np.array_split(np.arange(len(images)), num_batches(len(images), BATCH_SIZE))
-    with torch.inference_mode():
-        return torch.cat([_channels_last(prefix(images.take(batch))).cpu() for batch in batches])
+    with torch.inference_mode(), autocast(images.device, precision):
+        return torch.cat([_channels_last(prefix(images.take(batch)).float()).cpu() for batch in batches])
 
 
 def _channels_last(activation: Tensor) -> Tensor:
-    return activation.permute(0, 2, 3, 1).contiguous() if activation.ndim == 4 else activation
+    return activation.movedim(1, -1).contiguous() if activation.ndim > 2 else activation
 
 
 def load_activations(store: StageStore, stage: Stage) -> Tensor:

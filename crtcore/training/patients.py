@@ -1,10 +1,11 @@
 """Beats belong to patients: what the body of the network is fed, what a beat weighs in training, how a
 patient is scored.
 
-Legend: B beats, C leads, P patients.
+Legend: B beats, C leads, P patients, E scalars beside the features of a lead.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,16 +16,20 @@ from torch import Tensor
 from crtcore.data.loader import ImageSet
 from crtcore.signal.recording import FloatArray, IntArray, StrArray
 
+LOWEST_AMPLITUDE_MV: Final = 1e-3  # of a flat lead, whose logarithm would be infinite
+
 
 @dataclass(frozen=True, kw_only=True)
 class PatientBeats:
     """A cohort as training sees it. `patient_B` indexes the patients, who stand in the order of their ids.
 
-    `inputs` has shape (beats, leads, ...), on the device: uint8 images (..., F, T), activations (..., F, T,
-    D) or features (..., D).
+    `inputs` has shape (beats, leads, ...): uint8 images (..., F, T), activations (..., F, T,
+    D), those of a 1-D network (..., T, D), or features (..., D). `scalar_BCE` is what joins the features of
+    each lead, often nothing (E = 0), and lies on the device that computes.
     """
 
     inputs: Tensor
+    scalar_BCE: Tensor
     patient_B: IntArray
     id_P: StrArray
     label_P: IntArray
@@ -33,18 +38,35 @@ class PatientBeats:
     def num_leads(self) -> int:
         return int(self.inputs.shape[1])
 
+    @property
+    def device(self) -> torch.device:
+        return self.scalar_BCE.device
+
     def take(self, beat_B: IntArray) -> Tensor:
         """The inputs of some beats, one row a beat and lead, in the layout that the network's body takes."""
-        chosen = self.inputs[torch.from_numpy(beat_B).to(self.inputs.device)].flatten(0, 1)
-        return chosen.permute(0, 3, 1, 2) if chosen.ndim == 4 else chosen
+        index_B = torch.from_numpy(beat_B).to(self.inputs.device)
+        chosen = self.inputs[index_B].flatten(0, 1).to(self.device)
+        # Images have no axis of channels, activations have it last.
+        return chosen if chosen.dtype == torch.uint8 or chosen.ndim == 2 else chosen.movedim(-1, 1)
+
+    def scalars(self, beat_B: IntArray) -> Tensor:
+        """The scalars of some beats, shape (beats, leads, E)."""
+        return self.scalar_BCE[torch.from_numpy(beat_B).to(self.device)]
 
     def beats_of(self, patients: IntArray) -> IntArray:
         """The beats of some patients, ascending."""
         return np.flatnonzero(np.isin(self.patient_B, patients))
 
 
-def patient_beats(images: ImageSet, inputs: Tensor) -> PatientBeats:
-    """Group a cohort's rows, one of `inputs` a row of `images`, into beats and patients."""
+def patient_beats(
+    images: ImageSet, inputs: Tensor, *, device: torch.device | None = None, amplitude: bool = False
+) -> PatientBeats:
+    """Group a cohort's rows, one of `inputs` a row of `images`, into beats and patients.
+
+    Batches are made on `device`, by default where `inputs` are: they may stay behind if they are large.
+    With `amplitude`, the logarithm of a beat's peak-to-peak amplitude in mV is a scalar of each lead: images
+    forget it.
+    """
     num_leads = len(images.leads)
     assert len(inputs) == images.num_images
     assert np.array_equal(images.lead_N, np.tile(np.arange(num_leads), images.num_beats)), "not beat-major"
@@ -52,24 +74,27 @@ def patient_beats(images: ImageSet, inputs: Tensor) -> PatientBeats:
     id_P, first_P, patient_B = np.unique(
         images.patient_N[first_of_beat], return_index=True, return_inverse=True
     )
+    scalar_NE = np.log(np.maximum(images.amplitude_mv_N, LOWEST_AMPLITUDE_MV))[:, None]
+    scalar_BCE = torch.from_numpy(scalar_NE.astype(np.float32)).reshape(-1, num_leads, 1)
     return PatientBeats(
         inputs=inputs.reshape(-1, num_leads, *inputs.shape[1:]),
+        scalar_BCE=scalar_BCE[:, :, : int(amplitude)].to(device or inputs.device),
         patient_B=patient_B.astype(np.int64),
         id_P=id_P,
         label_P=images.label_N[first_of_beat][first_P],
     )
 
 
-def beat_weights(patient_B: IntArray, label_P: IntArray) -> FloatArray:
+def beat_weights(patient_B: IntArray, label_P: IntArray, *, balanced: bool = True) -> FloatArray:
     """The weight of each training beat, shape (beats,), mean 1: patients of a class count equally, and so do
-    the two classes.
+    the two classes, if `balanced`.
 
     A recording with more beats must not count more: in ten seconds the number of beats is the heart rate,
     which alone tells outcomes apart. `label_P` is indexed by `patient_B`; both classes must occur.
     """
     num_beats_P = np.bincount(patient_B, minlength=len(label_P))
     in_training_P = num_beats_P > 0
-    num_patients_K = np.bincount(label_P[in_training_P], minlength=2)
+    num_patients_K = np.bincount(label_P[in_training_P], minlength=2) if balanced else np.ones(2)
     weight_B = 1 / (num_beats_P[patient_B] * num_patients_K[label_P[patient_B]])
     return np.asarray(weight_B / weight_B.mean(), dtype=np.float32)
 

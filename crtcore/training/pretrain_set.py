@@ -1,4 +1,4 @@
-"""Which heartbeat images a network is pre-trained on, and what each class weighs in its loss."""
+"""Which heartbeat images a network is pre-trained on, and which it is scored on."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,14 +8,16 @@ import numpy as np
 from crtcore.data.loader import ImageSet
 from crtcore.data.splits import DS1, DS2, check_disjoint
 from crtcore.errors import DataError
+from crtcore.seeding import child_seed
 from crtcore.signal.beats import AAMI_CLASSES, MORPHOLOGY_CLASSES, aami_labels, morphology_labels
-from crtcore.signal.recording import FloatArray, IntArray
+from crtcore.signal.recording import IntArray
 
 OBJECTIVES: Final = {
     "aami5": (AAMI_CLASSES, aami_labels),
     "morphology5": (MORPHOLOGY_CLASSES, morphology_labels),
 }
-MAX_CLASS_WEIGHT_RATIO: Final = 10.0
+DS1_HALVES: Final = {"ds1_even": DS1[0::2], "ds1_odd": DS1[1::2]}
+TEST_SHARE: Final = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,25 +32,27 @@ class PretrainSet:
     test: IntArray
 
 
-def pretrain_set(images: ImageSet, *, objective: str, split: str) -> PretrainSet:
-    """The images with a class of `objective`: all to train on, or (`inter_patient`) DS1 to train on and DS2
-    to score.
+def pretrain_set(images: ImageSet, *, objective: str, split: str, seed: int) -> PretrainSet:
+    """The images with a class of `objective`, divided.
 
-    Raises DataError if fewer than two classes are left to train on, or no image to score.
+    `all`: all to train on. `inter_patient`: the records of DS1 to train on, those of DS2 to score. `ds1_even`
+    and `ds1_odd`: every second record of DS1 to score, from the first and from the second on, and the others
+    to train on, so that something can be chosen without a look at DS2. `intra_patient`: a random fifth of the
+    beats to score; their patients are trained on too, so that the figures flatter. Raises DataError if fewer
+    than two classes are left to train on, or no image to score.
     """
     classes, label = OBJECTIVES[objective]
     label_N = label(images.symbol_N)
     usable = np.flatnonzero(label_N >= 0)
     train, test = usable, usable[:0]
-    if split == "inter_patient":
-        train = usable[np.isin(images.record_N[usable], DS1)]
-        test = usable[np.isin(images.record_N[usable], DS2)]
-        if len(train) == 0 or len(test) == 0:
-            raise DataError(
-                "pretrain.split inter_patient needs records of DS1 and DS2, and the arrhythmia set has "
-                f"{len(train)} images of DS1 and {len(test)} of DS2; set pretrain.split to all"
-            )
-        check_disjoint(images.patient_N[train].tolist(), images.patient_N[test].tolist())
+    if split == "intra_patient":
+        rng = np.random.default_rng(child_seed(seed, "intra-patient split"))
+        beats = rng.permutation(images.num_beats)
+        scored_B = np.zeros(images.num_beats, dtype=np.bool_)
+        scored_B[beats[: round(TEST_SHARE * len(beats))]] = True
+        train, test = usable[~scored_B[images.beat_N[usable]]], usable[scored_B[images.beat_N[usable]]]
+    elif split != "all":
+        train, test = _by_record(images, usable, split)
     num_classes = len(np.unique(label_N[train]))
     if num_classes < 2:
         raise DataError(
@@ -58,14 +62,16 @@ def pretrain_set(images: ImageSet, *, objective: str, split: str) -> PretrainSet
     return PretrainSet(classes=classes, label_N=label_N, train=train, test=test)
 
 
-def class_weights(label_N: IntArray, num_classes: int) -> FloatArray:
-    """Weight of each class in the loss, shape (classes,): one over the square root of its share, mean 1 over
-    `label_N`.
-
-    At most 10 times the smallest weight. The root and the cap, since full balance would let the 33
-    unclassifiable beats of 109,494 weigh as much as all normal ones. A class without examples has weight 0.
-    """
-    count_K = np.bincount(label_N, minlength=num_classes)
-    weight_K = np.where(count_K > 0, 1 / np.sqrt(np.maximum(count_K, 1)), 0)
-    weight_K = np.minimum(weight_K, MAX_CLASS_WEIGHT_RATIO * weight_K[count_K > 0].min())
-    return np.asarray(weight_K * len(label_N) / (weight_K @ count_K), dtype=np.float32)
+def _by_record(images: ImageSet, usable: IntArray, split: str) -> tuple[IntArray, IntArray]:
+    scored = DS2 if split == "inter_patient" else DS1_HALVES[split]
+    trained = DS1 if split == "inter_patient" else tuple(sorted(set(DS1) - set(scored)))
+    train = usable[np.isin(images.record_N[usable], trained)]
+    test = usable[np.isin(images.record_N[usable], scored)]
+    if len(train) == 0 or len(test) == 0:
+        raise DataError(
+            f"pretrain.split {split} trains on MIT-BIH records {trained[0]}, {trained[1]}, ... and scores "
+            f"{scored[0]}, {scored[1]}, ..., and the arrhythmia set has {len(train)} images of the former "
+            f"and {len(test)} of the latter; set pretrain.split to all"
+        )
+    check_disjoint(images.patient_N[train].tolist(), images.patient_N[test].tolist())
+    return train, test

@@ -84,7 +84,9 @@ def test_a_network_comes_back_whole_and_without_its_head(model_file: Path) -> No
     ("change", "message"),
     [
         ({"depth": 34}, "lacks the tensor"),
-        ({"depth": 19}, "does not say its depth"),
+        ({"depth": 19}, "does not say its architecture, depth"),
+        ({"architecture": "lenet"}, "does not say its architecture, depth"),
+        ({"architecture": "alexnet"}, r"holds backbone.stem.1.weight as float32\[64, 1, 7, 7\]"),
         ({"classes": ["N", "V", "S"]}, r"holds head.weight as float32\[2, 512\], .* float32\[3, 512\]"),
         ({"classes": []}, "has a foreign tensor head.bias"),
     ],

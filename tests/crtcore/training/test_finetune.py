@@ -4,15 +4,20 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 
+from crtcore.data.loader import load_images
 from crtcore.data.splits import patient_folds
-from crtcore.errors import DataError, DivergedError
+from crtcore.errors import ConfigError, DataError, DivergedError
 from crtcore.evaluation.metrics import auc
+from crtcore.model.checkpoint import load_backbone
 from crtcore.seeding import child_seed
 from crtcore.stages import Stage
+from crtcore.training.cross_validation import CrossValidation
 from crtcore.training.epochs import EpochReport
 from crtcore.training.features import features_stage, run_features
 from crtcore.training.finetune import finetune_stage, run_finetune
+from crtcore.training.patients import patient_beats
 from tests.crtcore.training.tiny_sets import CPU, Prepared, experiment_with
 
 
@@ -104,3 +109,68 @@ def test_the_digest_follows_the_settings_that_matter(prepared: Prepared, untrain
 
     assert len({digest(), digest(seed=1), digest(frozen_groups=4), digest(batch_size=24)}) == 4
     assert digest() == digest()
+
+
+@pytest.mark.parametrize("head", ["logistic_regression", "svm", "cubic_svm", "random_forest"])
+def test_scikit_learn_s_heads_score_each_patient_out_of_fold_in_one_report(
+    prepared: Prepared, untrained: Stage, head: str
+) -> None:
+    stage, reports = run(prepared, untrained, head=head, repeats=2, epochs=7)
+    assert [(report.epoch, report.num_epochs) for report in reports] == [(7, 7)]
+    assert reports[0].metrics["auc"] > 0.9
+    scores = oof(prepared, stage)
+    assert len(scores["score"]) == 24
+    assert ((scores["score"] >= 0) & (scores["score"] <= 1)).all()
+    manifest = prepared.store.find(stage)
+    assert manifest is not None
+    assert manifest.facts["auc"] == reports[0].metrics["auc"]
+    assert run(prepared, untrained, head=head, repeats=2, epochs=7) == (stage, reports)
+
+
+def test_heads_of_scikit_learn_need_a_frozen_network(prepared: Prepared, untrained: Stage) -> None:
+    with pytest.raises(
+        ConfigError, match=r"finetune.head svm .*frozen_groups is 4; set it to 5, or the head"
+    ):
+        run(prepared, untrained, head="svm", frozen_groups=4)
+
+
+def test_settings_of_gradient_descent_do_not_tell_scikit_learn_s_heads_apart(
+    prepared: Prepared, untrained: Stage
+) -> None:
+    def digest(**finetune: Any) -> str:
+        return finetune_stage(experiment_with(**finetune), untrained, prepared.cohort).digest
+
+    assert digest(head="svm") == digest(head="svm", learning_rate=0.5, batch_size=7, weight_decay=0)
+    assert digest(head="svm") != digest(head="svm", lead_fusion="mean")
+    assert digest(learning_rate=0.5) != digest()
+
+
+def test_amplitudes_reach_the_head(prepared: Prepared, untrained: Stage) -> None:
+    """All beats of the tiny cohort have one amplitude, which adds a silent feature and changes the scale."""
+    plain, _ = run(prepared, untrained, epochs=1)
+    with_amplitude, _ = run(prepared, untrained, epochs=1, amplitude=True)
+    assert plain.digest != with_amplitude.digest
+    scores = oof(prepared, plain)["score"], oof(prepared, with_amplitude)["score"]
+    assert not np.array_equal(*scores)
+    np.testing.assert_allclose(*scores, atol=0.05)
+
+
+def test_a_trial_from_scratch_moves_every_weight_of_a_random_network(
+    prepared: Prepared, untrained: Stage
+) -> None:
+    experiment = experiment_with(frozen_groups=0, epochs=1, batch_size=12)  # two steps: the head starts at 0
+    assert features_stage(experiment, untrained, prepared.cohort) is None
+    images = load_images(prepared.store, prepared.cohort)
+    beats = patient_beats(images, torch.from_numpy(np.array(images.image_NFT)))
+    backbone = load_backbone(prepared.store.path(untrained, "model.safetensors"))
+    folds = (patient_folds(beats.id_P, beats.label_P, num_folds=2, seed=1),)
+    stage = finetune_stage(experiment, untrained, prepared.cohort)
+    learner = CrossValidation(stage, experiment, backbone.tail(0), beats, folds)
+    learner.run_epoch(1)
+    state = learner.state()
+    for number in (0, 1):
+        moved = [
+            not torch.equal(state[f"{number}/module.body.{name}"], tensor)
+            for name, tensor in backbone.tail(0).named_parameters()
+        ]
+        assert all(moved)

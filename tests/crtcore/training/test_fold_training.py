@@ -7,7 +7,7 @@ import torch
 from crtcore.data.loader import load_images
 from crtcore.data.splits import Fold
 from crtcore.errors import DataError
-from crtcore.model.backbones import Backbone, build
+from crtcore.model.backbones import GROUPS, Backbone, build
 from crtcore.model.freezing import freeze_groups
 from crtcore.training.device import DeviceImages
 from crtcore.training.features import frozen_activations
@@ -38,7 +38,7 @@ def trained(
     return training
 
 
-@pytest.mark.parametrize("num_groups", [2, 4])
+@pytest.mark.parametrize("num_groups", [1, 2, 3, 4])
 def test_stored_activations_and_the_whole_network_train_to_the_same_bits(
     prepared: Prepared, num_groups: int
 ) -> None:
@@ -62,6 +62,9 @@ def test_stored_activations_and_the_whole_network_train_to_the_same_bits(
     assert len(cached_weights) == len(tail_names)
     for name, tensor in zip(tail_names, cached_weights, strict=True):
         assert torch.equal(uncached_state[f"module.body.{name}"], tensor), name
+    for name, tensor in whole.state_dict().items():
+        if name.split(".")[0] in GROUPS[:num_groups]:  # batch-norm statistics among them
+            assert torch.equal(uncached_state[f"module.body.{name}"], tensor), name
     moved = f"module.body.{tail_names[0]}"
     assert not torch.equal(uncached_state[moved], whole.state_dict()[tail_names[0]])
     head = "module.head.linear.weight"
@@ -99,7 +102,11 @@ def test_repeating_a_patient_s_beat_changes_no_score() -> None:
     def scores(num_beats_P: list[int]) -> list[float]:
         patient_B = np.repeat(np.arange(8), num_beats_P)
         beats = PatientBeats(
-            inputs=feature_P[torch.from_numpy(patient_B)], patient_B=patient_B, id_P=id_P, label_P=label_P
+            inputs=feature_P[torch.from_numpy(patient_B)],
+            scalar_BCE=torch.empty(len(patient_B), 1, 0),
+            patient_B=patient_B,
+            id_P=id_P,
+            label_P=label_P,
         )
         logits = trained(
             torch.nn.Sequential(), beats.inputs, beats, fold, batch_size=2048, learning_rate=0.1

@@ -48,8 +48,35 @@ def test_mean_fusion_does_not_see_the_order_of_leads_and_concatenation_does() ->
         assert same == (lead_fusion == "mean")
 
 
+def test_with_mean_prediction_each_lead_votes_by_one_head_and_the_logit_is_their_mean() -> None:
+    head = BeatHead(features(), torch.ones(40), "mean_prediction")
+    nn.init.normal_(head.linear.weight, generator=torch.Generator().manual_seed(1))
+    assert head.linear.in_features == 4
+    votes = head.votes(features())
+    assert votes.shape == (40, 2)
+    alone = head(features()[:, 1:])
+    torch.testing.assert_close(votes[:, 1], alone)
+    torch.testing.assert_close(head(features()), votes.mean(dim=1))
+    rows = features().flatten(0, 1)
+    torch.testing.assert_close(head.mean_D, rows.mean(dim=0))
+
+
+def test_scalars_join_the_features_of_their_lead() -> None:
+    scalar_BCE = torch.randn(40, 2, 1, generator=torch.Generator().manual_seed(3))
+    head = BeatHead(torch.cat([features(), scalar_BCE], dim=2), torch.ones(40), "concatenate")
+    assert head.linear.in_features == 10
+    nn.init.normal_(head.linear.weight, generator=torch.Generator().manual_seed(1))
+    network = BeatNetwork(nn.Identity(), head)
+    rows = features().flatten(0, 1)
+    changed = scalar_BCE.clone()
+    changed[7, 1] += 1
+    moved = network(rows, changed) != network(rows, scalar_BCE)
+    assert moved.nonzero()[:, 0].tolist() == [7]
+
+
 def test_a_beat_network_gives_one_logit_a_beat_from_rows_of_beats_and_leads() -> None:
     head = BeatHead(features(), torch.ones(40), "concatenate")
     nn.init.normal_(head.linear.weight, generator=torch.Generator().manual_seed(1))
-    network = BeatNetwork(nn.Identity(), head, num_leads=2)
-    assert torch.equal(network(features().flatten(0, 1)), head(features()))
+    network = BeatNetwork(nn.Identity(), head)
+    votes = network(features().flatten(0, 1), torch.empty(40, 2, 0))
+    assert torch.equal(votes, head(features()).unsqueeze(1))

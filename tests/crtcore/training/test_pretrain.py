@@ -8,6 +8,7 @@ from crtcore.model.backbones import build
 from crtcore.model.checkpoint import load_classifier
 from crtcore.seeding import child_seed
 from crtcore.stages import Stage
+from crtcore.training.beat_scores import read_scores
 from crtcore.training.epochs import EpochReport
 from crtcore.training.pretrain import pretrain_stage, run_pretrain
 from tests.crtcore.training.tiny_sets import CPU, Prepared, experiment_with
@@ -54,6 +55,10 @@ def test_the_inter_patient_split_scores_the_other_half(prepared: Prepared) -> No
     assert metrics["image_macro_f1"] == pytest.approx(sum(f1) / 3)
     manifest = prepared.store.find(stage)
     assert manifest is not None
+    scores = read_scores(prepared.store.path(stage, "scores.parquet"))
+    assert manifest.facts["figures"] == scores.figures(seed=0)
+    assert manifest.facts["figures"]["accuracy"] == metrics["image_accuracy"]
+    assert set(scores.record_N.tolist()) == {"100", "103"}
     assert manifest.facts["metrics"] == metrics
     assert manifest.facts["classes"] == ["N", "S", "V", "F", "Q"]
     assert manifest.facts["num_images"] == 20
@@ -78,6 +83,8 @@ def test_the_digest_follows_the_settings_that_matter(prepared: Prepared) -> None
     assert digest() != digest(learning_rate=0.01)
     assert digest(objective="none") == digest(objective="none", learning_rate=0.01, epochs=9)
     assert digest(objective="none") != digest(objective="none", depth=34)
+    assert digest(architecture="alexnet") == digest(architecture="alexnet", depth=34)
+    assert digest(architecture="alexnet") != digest()
     finetuned = pretrain_stage(experiment_with(learning_rate=0.5), prepared.arrhythmia)
     assert finetuned.digest == digest()
 
@@ -85,3 +92,33 @@ def test_the_digest_follows_the_settings_that_matter(prepared: Prepared) -> None
 def test_a_learning_rate_that_is_far_too_high_is_reported_as_divergence(prepared: Prepared) -> None:
     with pytest.raises(DivergedError, match=r"pretrain/\w+ left the finite numbers in epoch 1"):
         run(prepared, learning_rate=1e30, epochs=1)
+
+
+def test_scores_are_taken_once_after_the_last_epoch(prepared: Prepared) -> None:
+    _, reports = run(
+        prepared, epochs=2, split="intra_patient", balance="balanced_sampling", images_per_epoch=8
+    )
+    assert [("image_accuracy" in report.metrics) for report in reports] == [False, True]
+    assert [report.num_images for report in reports] == [8, 8]
+
+
+def test_other_networks_are_trained_and_stored_likewise(prepared: Prepared) -> None:
+    stage, reports = run(prepared, epochs=1, architecture="alexnet", images_per_epoch=20)
+    assert len(reports) == 1
+    network = load_classifier(prepared.store.path(stage, "model.safetensors"))
+    assert network.backbone.architecture == "alexnet"
+
+
+def test_bfloat16_is_another_stage_and_learns_the_same(prepared: Prepared) -> None:
+    experiment = experiment_with(pretrain={"epochs": 1, "images_per_epoch": 20})
+    rough = experiment.model_copy(
+        update={"resources": experiment.resources.model_copy(update={"precision": "bfloat16"})}
+    )
+    stages = [pretrain_stage(each, prepared.arrhythmia) for each in (experiment, rough)]
+    assert stages[0].digest != stages[1].digest
+    losses = []
+    for each, stage in zip((experiment, rough), stages, strict=True):
+        (report,) = run_pretrain(prepared.store, stage, each, prepared.arrhythmia, CPU)
+        losses.append(report.metrics["loss"])
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)

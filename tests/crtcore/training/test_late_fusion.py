@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from crtcore.errors import ConfigError
+from crtcore.training.beat_scores import read_scores
+from crtcore.training.late_fusion import RHYTHM_WEIGHTS, committed_fusion, fusion_stage, run_fusion
+from crtcore.training.pretrain import pretrain_stage
+from tests.crtcore.training.tiny_sets import CPU, Prepared, Source, commit_set, experiment_with
+
+
+@pytest.fixture(scope="module")
+def both_halves(prepared: Prepared) -> Prepared:
+    """Records of DS2 and of both halves of DS1."""
+    symbols = ["N", "V"] * 12
+    arrhythmia = commit_set(
+        prepared.store,
+        "fusion",
+        [
+            Source(patient_id=name, record_id=name, label=-1, symbol_B=symbols, level_B=[0.0, 0.9] * 12)
+            for name in ("100", "101", "103", "106")
+        ],
+    )
+    return Prepared(store=prepared.store, arrhythmia=arrhythmia, cohort=prepared.cohort)
+
+
+def test_the_fusion_is_scored_on_ds2_with_a_weight_from_ds1(both_halves: Prepared) -> None:
+    store, arrhythmia = both_halves.store, both_halves.arrhythmia
+    experiment = experiment_with(pretrain={"split": "inter_patient", "epochs": 1, "batch_size": 12})
+    stage = fusion_stage(experiment, arrhythmia)
+    reports = list(run_fusion(store, stage, experiment, arrhythmia, CPU))
+    assert len(reports) == 3  # DS1 -> DS2, and one half of DS1 -> the other, both ways
+    facts = committed_fusion(store, stage).facts
+    within = {float(weight): value for weight, value in facts["macro_f1_within_ds1"].items()}
+    assert set(within) == set(RHYTHM_WEIGHTS)
+    assert within[facts["rhythm_weight"]] == max(within.values())
+    assert facts["image"] == store.find(pretrain_stage(experiment, arrhythmia)).facts["figures"]  # type: ignore[union-attr]
+    assert facts["fused"]["num_records"] == 2
+    fused = read_scores(store.path(stage, "scores.parquet"))
+    assert set(fused.record_N.tolist()) == {"100", "103"}
+    assert fused.figures(seed=0) == facts["fused"]
+    np.testing.assert_allclose(np.exp(fused.log_probability_NK).sum(axis=1), 1)
+    # All beats of these sets have one rhythm and one amplitude, which tell nothing apart.
+    assert facts["rhythm"]["classes"]["V"]["f1"] in (None, 0.0)
+    assert list(run_fusion(store, stage, experiment, arrhythmia, CPU)) == []
+
+
+def test_other_splits_are_refused(prepared: Prepared) -> None:
+    with pytest.raises(ConfigError, match=r"set pretrain.split to inter_patient .* not all and aami5"):
+        fusion_stage(experiment_with(), prepared.arrhythmia)
