@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from crtcore.errors import CrtError
+from search.cli_results import Json, Storage, SweepName, add_result_commands
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +42,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     help="Search for the best ECG transfer-learning model of a small cohort, and say how good it really is.",
-    epilog="Try it: crtsearch simulate data/simulated && crtsearch sweep demo && crtsearch best demo",
+    epilog="Try it: crtsearch simulate data/simulated && crtsearch sweep demo && crtsearch report demo",
 )
 
 Config = Annotated[
@@ -49,13 +50,6 @@ Config = Annotated[
 ]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be repeated.")
-]
-SweepName = Annotated[
-    str, typer.Argument(metavar="NAME", help="The sweep's name (its config's `name`, or --name).")
-]
-Storage = Annotated[str, typer.Option(help="The storage that the sweep ran with.")]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")
 ]
 
 
@@ -111,6 +105,9 @@ def best(name: SweepName, storage: Storage = "storage", as_json: Json = False) -
     from search.leaderboard import build_leaderboard
 
     _show(build_leaderboard(storage, name), as_json=as_json)
+
+
+add_result_commands(app)
 
 
 @app.command(epilog="Example: crtsearch dashboard demo --port 8080")
@@ -178,10 +175,15 @@ def _show(leaderboard: "Leaderboard", *, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    from search.tables import leaderboard_table
+    from search.tables import baselines_table, leaderboard_table
 
     console = Console()
     console.print(leaderboard_table(leaderboard))
+    if leaderboard.baselines is not None:
+        if leaderboard.baselines.comparisons:
+            console.print(baselines_table(leaderboard.baselines))
+        for remark in leaderboard.baselines.remarks:
+            console.print(remark, markup=False, highlight=False)
     for sentence in leaderboard.sentences():
         console.print(sentence, markup=False, highlight=False)
 

@@ -4,19 +4,18 @@ what it scored in the search.
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from optuna.trial import FrozenTrial, TrialState
 
 from crtcore.config import Experiment
-from crtcore.errors import StorageError, SweepError
+from crtcore.errors import StorageError
 from crtcore.evaluation.selection import BbcEstimate, bbc_cv
 from crtcore.stages import StageKey, StageStore
+from search.baselines import Baselines, mandatory_baselines
+from search.out_of_fold import OutOfFold, read_out_of_fold
 from search.study import open_study
 
 STATES = ("COMPLETE", "PRUNED", "RUNNING", "WAITING", "FAIL")  # the order in which rows are listed
@@ -53,17 +52,26 @@ class Row:
 class Leaderboard:
     """A sweep's trials: complete ones by AUC (ties by trial number), then the others by state and number.
 
-    `corrected` is the BBC-CV estimate over the complete trials; None while there are none.
+    `predictions` are the out-of-fold ones of the complete trials, `corrected` is the BBC-CV estimate over
+    them, and `baselines` are the rules that any model must beat; all None while no trial is complete.
     """
 
     name: str
     rows: tuple[Row, ...]
-    corrected: BbcEstimate | None
+    predictions: OutOfFold | None = None
+    corrected: BbcEstimate | None = None
+    baselines: Baselines | None = None
 
     @property
     def best(self) -> Row | None:
         """The complete trial with the highest AUC."""
         return self.rows[0] if self.rows and self.rows[0].state == "COMPLETE" else None
+
+    @property
+    def winner(self) -> int:
+        """The best trial's column in `predictions`; there must be one."""
+        assert self.best is not None and self.predictions is not None
+        return self.predictions.configuration(_digests(self.rows), self.best.number)
 
     def count(self, state: str) -> int:
         """How many trials are in a state."""
@@ -101,6 +109,7 @@ class Leaderboard:
             "name": self.name,
             "best": None if best is None else best.number,
             "corrected": None if self.corrected is None else asdict(self.corrected),
+            "baselines": None if self.baselines is None else asdict(self.baselines),
             "sentences": list(self.sentences()),
             "rows": [asdict(row) for row in self.rows],
         }
@@ -121,7 +130,22 @@ def build_leaderboard(storage: str, name: str) -> Leaderboard:
     store = StageStore(storage, cache=Experiment.model_fields["cache"].default)
     trials = open_study(storage, name, create=False).get_trials(deepcopy=False)
     rows = sorted((_row(store, trial) for trial in trials), key=_rank)
-    return Leaderboard(name=name, rows=tuple(rows), corrected=_corrected(store, rows))
+    board = Leaderboard(name=name, rows=tuple(rows))
+    if board.best is None:
+        return board
+    predictions = read_out_of_fold(store, _digests(rows))
+    board = replace(board, predictions=predictions)
+    return replace(
+        board,
+        corrected=bbc_cv(
+            predictions.label_P, predictions.scores(), num_folds=predictions.num_folds, seed=DRAWS_SEED
+        ),
+        baselines=mandatory_baselines(storage, name, predictions, board.winner),
+    )
+
+
+def _digests(rows: Iterable[Row]) -> dict[int, str]:
+    return {row.number: str(row.stages["finetune"]) for row in rows if row.state == "COMPLETE"}
 
 
 def _row(store: StageStore, trial: FrozenTrial) -> Row:
@@ -159,36 +183,3 @@ def _rank(row: Row) -> tuple[int, float, int]:
 
 def _finetune(stages: Mapping[str, str | None]) -> StageKey:
     return StageKey(name="finetune", digest=str(stages["finetune"]))
-
-
-def _corrected(store: StageStore, rows: Sequence[Row]) -> BbcEstimate | None:
-    first_row = {str(row.stages["finetune"]): row for row in reversed(rows) if row.state == "COMPLETE"}
-    if not first_row:
-        return None
-    complete = sorted(first_row.values(), key=lambda row: row.number)
-    reference, *others = [_predictions(store, row) for row in complete]
-    for row, table in zip(complete[1:], others, strict=True):
-        for column in ("patient_id", "repeat", "fold", "label"):
-            if not table[column].equals(reference[column]):
-                raise SweepError(
-                    f"trials {complete[0].number} and {row.number} were scored on different patients or "
-                    f"folds (column {column} of their predictions differs), so their scores do not compare; "
-                    f"run the sweep under a new name"
-                )
-    num_patients = len(set(reference["patient_id"].to_pylist()))
-    # Rows are sorted by repeat, then patient; a patient's score is the mean over repeats.
-    score_PC = np.stack(
-        [table["score"].to_numpy().reshape(-1, num_patients).mean(axis=0) for table in (reference, *others)],
-        axis=1,
-    )
-    return bbc_cv(
-        reference["label"].to_numpy()[:num_patients],
-        score_PC,
-        num_folds=len(set(reference["fold"].to_pylist())),
-        seed=DRAWS_SEED,
-    )
-
-
-def _predictions(store: StageStore, row: Row) -> pa.Table:
-    table = pq.read_table(store.path(_finetune(row.stages), "oof.parquet"))
-    return table.sort_by([("repeat", "ascending"), ("patient_id", "ascending")])

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:  # a table of a running sweep needs neither Optuna nor the stage store
+    from search.baselines import Baselines
     from search.leaderboard import Leaderboard, Row
 
 SHORT = {"frozen_groups": "frozen", "learning_rate": "lr", "batch_size": "batch"}
@@ -70,6 +71,23 @@ def leaderboard_table(leaderboard: "Leaderboard", *, max_rows: int = 20) -> Tabl
         remarks.append(f"and {len(leaderboard.rows) - max_rows} more; --json lists all")
     table.caption = Text("\n".join(remarks)) if remarks else None
     table.caption_justify = "left"
+    return table
+
+
+def baselines_table(baselines: "Baselines") -> Table:
+    """The rules that any model must beat, by pooled AUC, and how far the winner is ahead of each."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("to beat", no_wrap=True)
+    for name in ("AUC (95 % interval)", "acc.", "sens", "spec", "winner ahead by", "p"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for rule in baselines.comparisons:
+        table.add_row(
+            rule.name,
+            f"{rule.auc.estimate:.3f} ({rule.auc.low:.2f}-{rule.auc.high:.2f})",
+            *(f"{rule.figures[key]:.2f}" for key in ("accuracy", "sensitivity", "specificity")),
+            f"{rule.test.difference:+.3f}",
+            f"{rule.test.p_value:.2g}",
+        )
     return table
 
 

@@ -76,6 +76,11 @@ def cohort_sources(experiment: Experiment) -> tuple[tuple[Source, ...], tuple[Pa
     return tuple(sources.values()), tuple(patients.values()), tuple(map(normalise_lead, leads))
 
 
+def manifest_columns(manifest: Path) -> tuple[str, ...]:
+    """The names of the manifest's columns. DataError if it cannot be read."""
+    return tuple(next(_rows(manifest)).values)
+
+
 def _rows(manifest: Path) -> Iterator[_Row]:
     if not manifest.is_file():
         raise DataError(

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from crtcore.config import Experiment, SpectrogramConfig
 from crtcore.data.shards import encode_shard
@@ -107,10 +108,8 @@ def _job(
 def build_shard(store: StageStore, job: ShardJob) -> None:
     """One recording -> one committed shard. Raises DataError naming the recording where it cannot be read."""
     raw = _raw(job)
-    recording = _filtered(raw)
-    beats = evenly_spaced(_beats(job, recording), job.max_beats)
-    image_BCFT = np.stack(
-        [spectrogram_images(signal_S, beats, job.spectrogram) for signal_S in recording.signal_CS], axis=1
+    recording, beats, image_BCFT = beat_images(
+        raw, job.spectrogram, annotated=job.annotated, detect=job.detect, max_beats=job.max_beats
     )
     label_B = (
         aami_labels(beats.symbol_B) if job.annotated else np.full(len(beats), job.source.label, np.int64)
@@ -134,6 +133,27 @@ def build_shard(store: StageStore, job: ShardJob) -> None:
     store.commit(job.stage, {SHARD_FILE: content}, facts)
 
 
+def beat_images(
+    raw: Recording,
+    spectrogram: SpectrogramConfig,
+    *,
+    annotated: bool = False,
+    detect: bool = True,
+    max_beats: int | None,
+) -> tuple[Recording, Beats, npt.NDArray[np.uint8]]:
+    """A recording with the leads that are used -> the same filtered, its beats, and their images.
+
+    `annotated`: the recording carries reference labels; `detect`: R peaks are detected rather than taken from
+    them. The images have shape (beats, leads, F, T).
+    """
+    recording = _filtered(raw)
+    beats = evenly_spaced(_beats(recording, spectrogram, annotated=annotated, detect=detect), max_beats)
+    image_BCFT = np.stack(
+        [spectrogram_images(signal_S, beats, spectrogram) for signal_S in recording.signal_CS], axis=1
+    )
+    return recording, beats, image_BCFT
+
+
 def _raw(job: ShardJob) -> Recording:
     """The recording as it was taken, with the leads that are used."""
     recording = read_any(job.source.path, patient_id=job.source.patient_id, annotated=job.annotated)
@@ -149,9 +169,9 @@ def _filtered(raw: Recording) -> Recording:
     return replace(recording, signal_CS=high_pass(recording.signal_CS, SAMPLING_RATE_HZ))
 
 
-def _beats(job: ShardJob, recording: Recording) -> Beats:
+def _beats(recording: Recording, spectrogram: SpectrogramConfig, *, annotated: bool, detect: bool) -> Beats:
     annotation = recording.annotation
-    if job.detect:
+    if detect:
         rhythm = recording.leads.index(RHYTHM_LEAD) if RHYTHM_LEAD in recording.leads else 0
         sample_B = detect_r_peaks(recording.signal_CS[rhythm], SAMPLING_RATE_HZ)
         symbol_B = (
@@ -167,11 +187,11 @@ def _beats(job: ShardJob, recording: Recording) -> Beats:
         symbol_B,
         num_samples=recording.num_samples,
         sampling_rate_hz=SAMPLING_RATE_HZ,
-        before_r_rr=job.spectrogram.before_r_rr,
-        after_r_rr=job.spectrogram.after_r_rr,
+        before_r_rr=spectrogram.before_r_rr,
+        after_r_rr=spectrogram.after_r_rr,
     )
     # A detection without a reference beat has no class to learn.
-    return beats.take(np.flatnonzero(beats.symbol_B != "")) if job.annotated else beats
+    return beats.take(np.flatnonzero(beats.symbol_B != "")) if annotated else beats
 
 
 def evenly_spaced(beats: Beats, max_beats: int | None) -> Beats:

@@ -1,0 +1,129 @@
+"""A predictor as a folder: two safetensors files and `bundle.json`, which holds all that is not a weight.
+
+Nothing in it can run code when it is read. `bundle.json` names the SHA-256 of every other file and of its own
+content, so a bundle that was altered is refused.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from crtcore.config import QualityFlag, Settings, SpectrogramConfig
+from crtcore.errors import ConfigError, StorageError
+from crtcore.prediction.network import BACKBONE_FILE, HEAD_FILE, encode_model, load_model
+from crtcore.prediction.predictor import Predictor, Preparation
+from crtcore.stages import sha256_of
+
+BUNDLE_FILE: Final = "bundle.json"
+FORMAT: Final = "crtsearch bundle"
+VERSION: Final = 1
+
+
+class _Content(Settings):
+    """`bundle.json`, as it is validated."""
+
+    format: str
+    version: int
+    spectrogram: SpectrogramConfig
+    leads: tuple[str, ...]
+    max_beats_per_recording: int | None
+    amplitude: bool
+    refused_flags: tuple[QualityFlag, ...]
+    threshold: float
+    classes: tuple[str, str]
+    model_card: dict[str, Any]
+    files: dict[str, str]
+    sha256: str
+
+
+def write_bundle(folder: Path, predictor: Predictor, model_card: Mapping[str, Any]) -> None:
+    """Write a bundle into `folder`, which appears whole or not at all.
+
+    ConfigError if something lies there already.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder} exists and is not an empty folder; give another with -o, or remove it")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    files = encode_model(predictor.model)
+    preparation = predictor.preparation
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "spectrogram": preparation.spectrogram.model_dump(mode="json"),
+        "leads": list(preparation.leads),
+        "max_beats_per_recording": preparation.max_beats,
+        "amplitude": preparation.amplitude,
+        "refused_flags": list(preparation.refused),
+        "threshold": predictor.threshold,
+        "classes": list(predictor.classes),
+        "model_card": dict(model_card),
+        "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+    }
+    text = json.dumps(content | {"sha256": _digest(content)}, indent=1, allow_nan=False)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+        draft = Path(scratch, folder.name)
+        draft.mkdir()
+        for name, data in files.items():
+            (draft / name).write_bytes(data)
+        (draft / BUNDLE_FILE).write_text(text + "\n", encoding="utf-8")
+        os.replace(draft, folder)
+
+
+def read_bundle(folder: Path) -> Predictor:
+    """The predictor in `folder`. StorageError if it is no bundle, of another version, or was altered."""
+    content = _content(folder)
+    for name in (BACKBONE_FILE, HEAD_FILE):
+        path = folder / name
+        if not path.is_file() or sha256_of(path) != content.files.get(name):
+            fault = "does not match its SHA-256" if path.is_file() else "is missing"
+            raise StorageError(
+                f"{path} {fault}: the bundle was altered or copied in part; export or copy it again"
+            )
+    return Predictor(
+        model=load_model(folder / BACKBONE_FILE, folder / HEAD_FILE),
+        preparation=Preparation(
+            spectrogram=content.spectrogram,
+            leads=content.leads,
+            max_beats=content.max_beats_per_recording,
+            amplitude=content.amplitude,
+            refused=content.refused_flags,
+        ),
+        threshold=content.threshold,
+        classes=content.classes,
+    )
+
+
+def read_model_card(folder: Path) -> dict[str, Any]:
+    """What the bundle says of its model."""
+    return _content(folder).model_card
+
+
+def _content(folder: Path) -> _Content:
+    path = folder / BUNDLE_FILE
+    if not path.is_file():
+        raise StorageError(
+            f"{folder} is no bundle (it has no {BUNDLE_FILE}); write one with `crtsearch export`"
+        )
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, ValueError) as error:
+        raise StorageError(f"{path} is not JSON ({error}); export the bundle again") from error
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT or raw.get("version") != VERSION:
+        raise StorageError(f"{path} is not of version {VERSION} of a {FORMAT}; export it with this crtsearch")
+    if raw.get("sha256") != _digest({key: value for key, value in raw.items() if key != "sha256"}):
+        raise StorageError(f"{path} does not match its SHA-256: it was altered; export the bundle again")
+    try:
+        return _Content.model_validate(raw)
+    except ValidationError as error:
+        place = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise StorageError(f"{path}: {place} cannot be read; export it with this crtsearch") from error
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

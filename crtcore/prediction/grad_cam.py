@@ -1,0 +1,46 @@
+"""Where in a beat's images a model looks: Grad-CAM.
+
+Selvaraju et al. 2017 (ICCV, doi 10.1109/ICCV.2017.74). Legend: B beats, C leads, F frequency bins, T frames.
+"""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from crtcore.prediction.network import BeatModel
+from crtcore.prediction.predictor import BeatInputs
+
+LAYER: Final = "layer2"
+"""8 x 8 places on a 64 x 64 image; the last group of a ResNet leaves 2 x 2, too few to point anywhere."""
+
+
+def grad_cam(model: BeatModel, inputs: BeatInputs, *, layer: str = LAYER) -> npt.NDArray[np.float32]:
+    """How much each place speaks for label 1, shape (B, C, F, T), each beat scaled to a maximum of 1.
+
+    The activations of `layer`, weighted by the mean gradient of the logit over each channel; what speaks
+    against label 1 is cut off at 0, and a beat with nothing for it is all 0.
+    """
+    held: dict[str, Tensor] = {}
+
+    def hold(module: torch.nn.Module, inputs: object, output: Tensor) -> Tensor:
+        # A leaf of its own: the layers before may be frozen, and their gradients are not needed.
+        held["activation"] = output.detach().requires_grad_()
+        return held["activation"]
+
+    handle = model.backbone.get_submodule(layer).register_forward_hook(hold)
+    try:
+        logit_B = model.eval()(*inputs.tensors())
+    finally:
+        handle.remove()
+    activation_NDFT = held["activation"]
+    (gradient_NDFT,) = torch.autograd.grad(logit_B.sum(), activation_NDFT)
+    weight_ND11 = gradient_NDFT.mean(dim=(2, 3), keepdim=True)
+    map_N1FT = (weight_ND11 * activation_NDFT.detach()).sum(dim=1, keepdim=True).relu()
+    shape = inputs.image_BCFT.shape
+    map_BCFT = interpolate(map_N1FT, size=shape[2:], mode="bilinear", align_corners=False).reshape(shape)
+    largest_B = map_BCFT.flatten(1).amax(dim=1).clamp(min=torch.finfo(torch.float32).tiny)
+    return np.asarray((map_BCFT / largest_B[:, None, None, None]).numpy(), dtype=np.float32)

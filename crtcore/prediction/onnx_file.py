@@ -1,0 +1,85 @@
+"""A model as ONNX, for programs without PyTorch; needs the extra `onnx`.
+
+Legend: B beats, C leads, F frequency bins, T frames, D features.
+"""
+
+import importlib.util
+import warnings
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from crtcore.errors import ConfigError, StorageError
+from crtcore.prediction.network import BeatModel
+from crtcore.prediction.predictor import BeatInputs, beat_logits
+
+NEEDED: Final = ("onnx", "onnxscript", "onnxruntime")
+TOLERANCE: Final = 1e-4  # largest difference of a logit, over the beats that are checked
+MAX_CHECKED: Final = 16
+
+
+def require_onnx() -> None:
+    """ConfigError if the extra is not installed."""
+    lacking = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if lacking:
+        raise ConfigError(f"ONNX needs {', '.join(lacking)}; install it with: pip install 'crtsearch[onnx]'")
+
+
+def write_onnx(path: Path, model: BeatModel, inputs: BeatInputs) -> float:
+    """Write the model, images (uint8) and scalars, if it takes any, of any number of beats -> logit, and
+    compare it on `inputs`.
+
+    Returns the largest difference of a logit. ConfigError if the extra is not installed; StorageError if
+    ONNX Runtime computes something else than PyTorch does.
+    """
+    require_onnx()
+    import onnxruntime
+
+    part = slice(0, MAX_CHECKED)
+    tensors = inputs.tensors(part)
+    assert len(tensors[0]) >= 2, "a batch of one would be taken for a constant"
+    names = ["image", "scalar"][: 1 + (model.num_scalars > 0)]
+    given = tensors if model.num_scalars else tensors[:1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of PyTorch's exporter about its own future
+        torch.onnx.export(
+            model.eval() if model.num_scalars else _ImagesAlone(model).eval(),
+            given,
+            path,
+            input_names=names,
+            output_names=["logit"],
+            dynamic_shapes=tuple({0: torch.export.Dim("beats", min=1)} for _ in names),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    expected_B = beat_logits(model, inputs)[part]
+    difference = 0.0
+    for some in (slice(None), slice(0, 1)):  # another number of beats than it was traced with
+        feed = {name: tensor[some].numpy() for name, tensor in zip(names, given, strict=True)}
+        (logit_B,) = session.run(["logit"], feed)
+        difference = max(difference, float(np.abs(logit_B - expected_B[some]).max()))
+    if difference > TOLERANCE:
+        path.unlink()
+        raise StorageError(
+            f"ONNX Runtime {onnxruntime.__version__} differs from PyTorch by {difference:.2g} on this model, "
+            f"so no ONNX file was written; export without --onnx"
+        )
+    return difference
+
+
+class _ImagesAlone(nn.Module):
+    """The model without its second input, for models that take no scalars."""
+
+    def __init__(self, model: BeatModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image_BCFT: Tensor) -> Tensor:
+        features_BCD = self.model.backbone(image_BCFT.flatten(0, 1)).unflatten(0, (-1, self.model.num_leads))
+        logit_B: Tensor = self.model.head(features_BCD)
+        return logit_B

@@ -1,0 +1,104 @@
+"""A recording to a probability: what stands between a trained network and the file of a new patient.
+
+Legend: B beats, C leads, F frequency bins, T frames, E scalars.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.special import expit
+
+from crtcore.config import QualityFlag, SpectrogramConfig
+from crtcore.data.recording_shard import beat_images
+from crtcore.errors import DataError
+from crtcore.prediction.network import BeatModel
+from crtcore.signal.beats import beat_amplitudes
+from crtcore.signal.formats import read_any
+from crtcore.signal.leads import derive_leads
+from crtcore.signal.quality import MIN_DURATION_S, quality_flags
+from crtcore.signal.recording import Recording
+from crtcore.training.fold_training import SCORING_BATCH_SIZE
+from crtcore.training.patients import LOWEST_AMPLITUDE_MV
+
+REFUSED: Final[tuple[QualityFlag, ...]] = ("flat", "missing", "noisy", "too_few_beats", "too_short")
+"""Clipped peaks are let pass: the spectrogram of a beat with a cut-off peak still shows its course."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BeatInputs:
+    """What the network is given of a recording's beats: images, uint8, and the scalars beside them."""
+
+    image_BCFT: npt.NDArray[np.uint8]
+    scalar_BCE: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.image_BCFT)
+
+    def tensors(self, part: slice = slice(None)) -> tuple[torch.Tensor, torch.Tensor]:
+        """Those of some beats, as the model takes them."""
+        return torch.from_numpy(np.array(self.image_BCFT[part])), torch.from_numpy(self.scalar_BCE[part])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """How recordings become images: what a model was trained with, and must be given again."""
+
+    spectrogram: SpectrogramConfig
+    leads: tuple[str, ...]
+    max_beats: int | None
+    amplitude: bool = False
+    refused: tuple[QualityFlag, ...] = REFUSED
+
+    def inputs(self, recording: Recording) -> BeatInputs:
+        """What the network is given of a recording.
+
+        DataError for a lead that is neither there nor derivable, for a quality flag that forbids a
+        prediction, and where no whole beat is found.
+        """
+        raw = derive_leads(recording, self.leads)
+        flags = [flag for flag in quality_flags(raw) if flag in self.refused]
+        if flags:
+            raise DataError(
+                f"recording {recording.record_id} is refused: it is flagged {', '.join(flags)}; give a "
+                f"recording of {MIN_DURATION_S:g} s or more with a clean signal on {', '.join(self.leads)}"
+            )
+        filtered, beats, image_BCFT = beat_images(raw, self.spectrogram, max_beats=self.max_beats)
+        if len(beats) == 0:
+            raise DataError(f"recording {recording.record_id} is refused: it has no whole beat")
+        amplitude_mv_BC = beat_amplitudes(filtered.signal_CS, beats)
+        scalar_BCE = np.log(np.maximum(amplitude_mv_BC, LOWEST_AMPLITUDE_MV))[:, :, None]
+        return BeatInputs(image_BCFT=image_BCFT, scalar_BCE=scalar_BCE[:, :, : int(self.amplitude)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictor:
+    """A trained model with its preparation and the threshold at which a probability means label 1."""
+
+    model: BeatModel
+    preparation: Preparation
+    threshold: float
+    classes: tuple[str, str]
+
+    def probability(self, recording: Recording | Path) -> float:
+        """The probability of label 1. DataError naming the recording if it cannot be read or is refused."""
+        whole = recording if isinstance(recording, Recording) else read_any(recording)
+        return patient_probability(beat_logits(self.model, self.preparation.inputs(whole)))
+
+
+@torch.inference_mode()
+def beat_logits(model: BeatModel, inputs: BeatInputs) -> npt.NDArray[np.float32]:
+    """The logit of each beat, shape (beats,)."""
+    model.eval()
+    size = max(1, SCORING_BATCH_SIZE // model.num_leads)
+    parts = (slice(start, start + size) for start in range(0, len(inputs), size))
+    logit_B: npt.NDArray[np.float32] = torch.cat([model(*inputs.tensors(part)) for part in parts]).numpy()
+    return logit_B
+
+
+def patient_probability(logit_B: npt.NDArray[np.float32]) -> float:
+    """As in training: the logistic function of the mean logit over beats."""
+    return float(expit(logit_B.astype(np.float64).mean()))

@@ -1,0 +1,130 @@
+"""The stage `refit`: the winner's network trained once more, on all patients, by the same schedule.
+
+No patient is left to score it on: what it is worth is the sweep's corrected estimate.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crtcore.config import FinetuneConfig
+from crtcore.data.loader import load_images
+from crtcore.data.splits import Fold
+from crtcore.model.backbones import Backbone
+from crtcore.model.checkpoint import load_backbone, load_into
+from crtcore.prediction.network import BACKBONE_FILE, HEAD_FILE, BeatModel, encode_model, load_model
+from crtcore.seeding import child_seed
+from crtcore.stages import Stage, StageStore
+from crtcore.training.cross_validation import initial_features
+from crtcore.training.device import DeviceImages
+from crtcore.training.epochs import EpochReport, fit
+from crtcore.training.features import frozen_activations
+from crtcore.training.fold_training import FoldTraining
+from crtcore.training.patients import PatientBeats, patient_beats
+from crtcore.training.pretrain import MODEL_FILE
+
+REFIT_VERSION: Final = 1
+NOT_TRAINED_BY: Final = ("folds", "repeats")  # how a trial is scored; all patients are trained on here
+
+
+def refit_stage(config: FinetuneConfig, seed: int, pretrain: Stage, cohort: Stage) -> Stage:
+    """The identity of a refit: the trial's settings, the seed, the pretrained network and the images."""
+    settings = {k: v for k, v in config.model_dump(mode="json").items() if k not in NOT_TRAINED_BY}
+    return Stage(
+        name="refit",
+        config={**settings, "seed": seed},
+        inputs=(pretrain.digest, cohort.digest),
+        version=REFIT_VERSION,
+    )
+
+
+def run_refit(
+    store: StageStore,
+    stage: Stage,
+    config: FinetuneConfig,
+    seed: int,
+    pretrain: Stage,
+    cohort: Stage,
+    device: torch.device,
+) -> Iterator[EpochReport]:
+    """Train the network on all patients and commit it; one report an epoch, none where it is committed."""
+    if store.find(stage) is not None:
+        return
+    images = load_images(store, cohort)
+    beats = patient_beats(images, torch.from_numpy(np.array(images.image_NFT)), amplitude=config.amplitude)
+    learner = Refit(load_backbone(store.path(pretrain, MODEL_FILE)).to(device), beats, config, seed)
+    yield from fit(
+        store,
+        stage,
+        learner,
+        num_epochs=config.epochs,
+        finish=lambda reports: _commit(store, stage, learner.model(), reports),
+    )
+
+
+def load_refit(store: StageStore, stage: Stage) -> BeatModel:
+    """The network of a committed refit. StorageError if it is not committed or damaged."""
+    return load_model(store.path(stage, BACKBONE_FILE), store.path(stage, HEAD_FILE))
+
+
+class Refit:
+    """The learner: the training of one fold, with every patient in it and none left out."""
+
+    def __init__(self, backbone: Backbone, beats: PatientBeats, config: FinetuneConfig, seed: int) -> None:
+        """`beats` holds images, uint8, wherever they lie; `backbone` is trained in place, on its device."""
+        self._backbone = backbone
+        self._config = config
+        self._seed = seed
+        self._num_leads, self._num_scalars = beats.scalar_BCE.shape[1:]
+        device = next(backbone.parameters()).device
+        num_frozen = config.frozen_groups
+        inputs = beats.inputs
+        if num_frozen:
+            images = DeviceImages(inputs.flatten(0, 1).numpy(), device)
+            activation = frozen_activations(backbone, images, num_frozen)
+            inputs = activation.reshape(-1, beats.num_leads, *activation.shape[1:])
+        beats = replace(beats, inputs=inputs.to(device), scalar_BCE=beats.scalar_BCE.to(device))
+        everyone = Fold(train_P=np.arange(len(beats.id_P)), test_P=np.empty(0, dtype=np.int64))
+        body = backbone.tail(num_frozen)
+        self._training = FoldTraining(body, initial_features(body, beats), beats, everyone, config)
+
+    def run_epoch(self, epoch: int) -> tuple[dict[str, float], int]:
+        loss = self._training.run_epoch(epoch, child_seed(self._seed, "refit", epoch))
+        return {"loss": loss}, self._training.num_train_images
+
+    def state(self) -> dict[str, Tensor]:
+        return self._training.state()
+
+    def load_state(self, tensors: Mapping[str, Tensor], *, name: str) -> None:
+        self._training.load_state(tensors, name=name)
+
+    def model(self) -> BeatModel:
+        """The whole network: frozen groups as they were, the rest and the head as trained; on the CPU."""
+        trained = {key: tensor.cpu() for key, tensor in self._training.state().items()}
+        backbone = self._backbone.cpu()
+        model = BeatModel(
+            backbone,
+            num_leads=self._num_leads,
+            lead_fusion=self._config.lead_fusion,
+            num_scalars=self._num_scalars,
+        )
+        load_into(backbone.tail(self._config.frozen_groups), _part(trained, "module.body."), name="the refit")
+        load_into(model.head, _part(trained, "module.head."), name="the refit")
+        return model.eval()
+
+
+def _part(tensors: Mapping[str, Tensor], start: str) -> dict[str, Tensor]:
+    return {key.removeprefix(start): tensor for key, tensor in tensors.items() if key.startswith(start)}
+
+
+def _commit(store: StageStore, stage: Stage, model: BeatModel, reports: list[EpochReport]) -> None:
+    facts = {
+        "loss": reports[-1].metrics["loss"],
+        "num_images": reports[-1].num_images,
+        "seconds": sum(report.seconds for report in reports),
+    }
+    store.commit(stage, encode_model(model), facts)

@@ -1,0 +1,51 @@
+"""The rules that every leaderboard is shown with: the guideline, LBBB alone, QRS duration alone.
+
+No model is trained and no ECG is read: it takes as long as reading the manifest.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from crtcore.data.cohort import cohort_sources
+from crtcore.errors import CrtError
+from crtcore.evaluation.comparators import Comparison, compare
+from crtcore.evaluation.rules import rule_comparators
+from search.out_of_fold import OutOfFold
+from search.stored_config import stored_experiment
+
+NUM_MANDATORY = 3  # of the rules; the last, QRS area, needs the recordings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baselines:
+    """The rules with figures, and for each of the others a sentence that says what it lacks."""
+
+    comparisons: tuple[Comparison, ...]
+    remarks: tuple[str, ...]
+
+
+def mandatory_baselines(storage: str, name: str, predictions: OutOfFold, winner: int) -> Baselines:
+    """The rules on the sweep's own patients, each compared with configuration `winner` of `predictions`.
+
+    A leaderboard is not refused for want of a manifest: what stands in the way becomes a remark.
+    """
+    try:
+        _, patients, _ = cohort_sources(stored_experiment(storage, name))
+        patients = predictions.in_order(patients)
+        rules = rule_comparators(patients, {})[:NUM_MANDATORY]
+    except CrtError as error:
+        return Baselines(comparisons=(), remarks=(f"baselines not available: {error}",))
+    return Baselines(
+        comparisons=compare(
+            np.asarray(predictions.label_P),
+            predictions.scores()[:, winner],
+            rules,
+            num_folds=predictions.num_folds,
+        ),
+        remarks=tuple(
+            f"{rule.name} not available: column {rule.missing_column} is not complete in the manifest"
+            for rule in rules
+            if rule.missing_column is not None
+        ),
+    )

@@ -1,0 +1,98 @@
+"""The out-of-fold predictions of a sweep: one score a patient and configuration, all on the same folds.
+
+Legend: P patients, R repeats, C configurations.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from crtcore.data.sources import Patient
+from crtcore.errors import SweepError
+from crtcore.signal.recording import IntArray
+from crtcore.stages import StageKey, StageStore
+
+OOF_FILE = "oof.parquet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutOfFold:
+    """`score_RPC` are probabilities of label 1; `numbers` the trial of each configuration, ascending.
+
+    Patients stand in the order of their ids; `fold_RP` is the fold in which a patient was scored.
+    """
+
+    patient_ids: tuple[str, ...]
+    label_P: IntArray
+    fold_RP: IntArray
+    score_RPC: npt.NDArray[np.float64]
+    numbers: tuple[int, ...]
+
+    def scores(self) -> npt.NDArray[np.float64]:
+        """Each patient's score by each configuration, shape (patients, configurations): mean over repeats."""
+        return np.asarray(self.score_RPC.mean(axis=0))
+
+    @property
+    def num_folds(self) -> int:
+        return len(np.unique(self.fold_RP))
+
+    def configuration(self, digests: Mapping[int, str], number: int) -> int:
+        """The column of trial `number`, which may share its stage with an earlier trial."""
+        first = min(other for other, digest in digests.items() if digest == digests[number])
+        return self.numbers.index(first)
+
+    def in_order(self, patients: Sequence[Patient]) -> tuple[Patient, ...]:
+        """The manifest's patients in the order of the predictions.
+
+        SweepError if one of those who were scored is no longer there, or has another outcome now.
+        """
+        by_id = {patient.patient_id: patient for patient in patients}
+        for patient_id, label in zip(self.patient_ids, self.label_P.tolist(), strict=True):
+            if patient_id not in by_id or by_id[patient_id].label != label:
+                fault = "has another outcome now" if patient_id in by_id else "is no longer in it"
+                raise SweepError(
+                    f"the cohort manifest changed since the sweep: patient {patient_id} {fault}; put the "
+                    f"manifest back, or run the sweep under a new name"
+                )
+        return tuple(by_id[patient_id] for patient_id in self.patient_ids)
+
+
+def read_out_of_fold(store: StageStore, digests: Mapping[int, str]) -> OutOfFold:
+    """The predictions of complete trials, `digests` being their finetune stages by trial number.
+
+    Trials that share a stage are one configuration. SweepError if trials were not scored on the same folds;
+    StorageError if predictions are gone or damaged.
+    """
+    first = {digest: number for number, digest in sorted(digests.items(), reverse=True)}
+    numbers = tuple(sorted(first.values()))
+    tables = [_sorted_table(store, digests[number]) for number in numbers]
+    reference = tables[0]
+    for number, table in zip(numbers[1:], tables[1:], strict=True):
+        for column in ("patient_id", "repeat", "fold", "label"):
+            if not table[column].equals(reference[column]):
+                raise SweepError(
+                    f"trials {numbers[0]} and {number} were scored on different patients or "
+                    f"folds (column {column} of their predictions differs), so their scores do not compare; "
+                    f"run the sweep under a new name"
+                )
+    num_repeats = len(reference["repeat"].unique())
+    patient_ids = reference["patient_id"].to_pylist()
+    num_patients = len(patient_ids) // num_repeats
+    return OutOfFold(
+        patient_ids=tuple(patient_ids[:num_patients]),
+        label_P=reference["label"].to_numpy()[:num_patients],
+        fold_RP=reference["fold"].to_numpy().reshape(num_repeats, num_patients),
+        score_RPC=np.stack(
+            [table["score"].to_numpy().reshape(num_repeats, num_patients) for table in tables], axis=2
+        ),
+        numbers=numbers,
+    )
+
+
+def _sorted_table(store: StageStore, digest: str) -> pa.Table:
+    table = pq.read_table(store.path(StageKey(name="finetune", digest=digest), OOF_FILE))
+    return table.sort_by([("repeat", "ascending"), ("patient_id", "ascending")])

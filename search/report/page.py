@@ -1,0 +1,81 @@
+"""The report as files: one self-contained HTML page, results.json, and the tables as CSV."""
+
+import base64
+import csv
+import io
+import json
+import math
+import os
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from crtcore.pipeline import OnProgress
+from search.report.content import Content, gather
+from search.report.result_tables import Table
+from search.study import sweep_dir
+
+PAGE = "report.html"
+RESULTS = "results.json"
+
+
+def write_report(
+    storage: str, name: str, *, on_progress: OnProgress = lambda what, done, total: None
+) -> Path:
+    """Write the report of sweep `name` into the sweep's folder and return the page's path.
+
+    Each file appears whole or not at all, the page last. SweepError if there is nothing to report, or if data
+    or code are not those that the winner ran with.
+    """
+    content = gather(storage, name, on_progress=on_progress)
+    folder = sweep_dir(storage, name) / "report"
+    folder.mkdir(parents=True, exist_ok=True)
+    for key, table in content.tables.items():
+        _write(folder / f"{key}.csv", _csv(table))
+    _write(folder / RESULTS, json.dumps(_finite(content.results), indent=1, allow_nan=False) + "\n")
+    _write(folder / PAGE, render(content))
+    return folder / PAGE
+
+
+def render(content: Content) -> str:
+    """The page: nothing in it is fetched from anywhere."""
+    environment = Environment(
+        loader=PackageLoader("search.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template("page.html").render(
+        content=content,
+        source={name: _data_uri(figure.svg) for name, figure in content.figures.items()},
+        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+
+
+def _data_uri(svg: str) -> str:
+    """An image of its own: the ids inside two SVG elements of one page would collide."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+
+
+def _csv(table: Table) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(table.headings)
+    writer.writerows(table.rows)
+    return stream.getvalue()
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN: what is undefined becomes null."""
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)

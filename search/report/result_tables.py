@@ -1,0 +1,248 @@
+"""The report's tables as plain rows, for the page and for CSV files alike."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from crtcore.config import Experiment
+from crtcore.configfile import override
+from crtcore.evaluation.performance import Performance
+from crtcore.evaluation.table_one import TableRow
+from crtcore.stages import StageKey, StageStore
+from search.leaderboard import Leaderboard, Row
+from search.report.competitors import Competition
+from search.tables import headings
+
+PAPER: Final = {  # He et al. 2023, Table 2, as far as they are at hand
+    ("ResNet-50", "pretrained"): "0.721 / 0.783 / 0.792",
+    ("ResNet-50", "general"): "0.612 / not given / not given",
+}
+FIGURE_NAMES: Final = {
+    "auc": "AUC",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "ppv": "PPV",
+    "npv": "NPV",
+    "brier": "Brier score",
+}
+SHARED: Final = ("pretrain", "features", "finetune")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A heading for each column, rows of text, and what a reader must know about them."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+def cohort_table(rows: Sequence[TableRow], num_positive: int, num_negative: int) -> Table:
+    """Table 1."""
+    return Table(
+        title="Table 1. The cohort",
+        headings=(
+            "variable",
+            f"all ({num_positive + num_negative})",
+            f"responders ({num_positive})",
+            f"non-responders ({num_negative})",
+            "missing",
+            "test",
+            "p",
+        ),
+        rows=tuple(
+            (
+                row.variable or f"– {row.category}",
+                row.overall,
+                row.positive,
+                row.negative,
+                str(row.num_missing) if row.variable else "",
+                row.test,
+                p_text(row.p_value),
+            )
+            for row in rows
+        ),
+        note="Mean ± SD, or number (share). Patients that were left out for poor recordings are not counted.",
+    )
+
+
+def paper_table(leaderboard: Leaderboard, base: Experiment) -> Table:
+    """Table 2 in the paper's layout: a line a network, general (from scratch) beside pretrained."""
+    best: dict[tuple[str, str], Row] = {}
+    for row in leaderboard.rows:  # in rank order: the first of a cell is its best
+        if row.state == "COMPLETE":
+            best.setdefault(_cell(override(base, row.params)), row)
+    names = dict.fromkeys(["ResNet-18", "ResNet-50", "ResNet-101", *(name for name, _ in best)])
+    rows = [
+        (
+            name,
+            *(
+                text
+                for arm in ("general", "pretrained")
+                for text in (_figures(best.get((name, arm))), PAPER.get((name, arm), "not given"))
+            ),
+        )
+        for name in names
+        if any((name, arm) in best or (name, arm) in PAPER for arm in ("general", "pretrained"))
+    ]
+    return Table(
+        title="Table 2. Networks from scratch (general) and pretrained",
+        headings=("network", "general, here", "general, paper", "pretrained, here", "pretrained, paper"),
+        rows=tuple(rows),
+        note=(
+            "Accuracy / sensitivity / specificity, then AUC ± SD over folds. Here: by patient, all patients "
+            "pooled over folds, at a probability of 0.5, the best complete trial of each cell, so each is "
+            "partly luck. The paper (He et al. 2023) scores another, private cohort; only its ResNet-50's "
+            "figures are at hand."
+        ),
+    )
+
+
+def _cell(experiment: Experiment) -> tuple[str, str]:
+    config = experiment.pretrain
+    name = {"resnet": f"ResNet-{config.depth}", "resnet1d": f"1-D ResNet-{config.depth}"}
+    arm = "general" if config.objective == "none" else "pretrained"
+    return name.get(config.architecture, config.architecture), arm
+
+
+def _figures(row: Row | None) -> str:
+    if row is None:
+        return "not in this sweep"
+    figures = " / ".join(f"{row.figures[key]:.3f}" for key in ("accuracy", "sensitivity", "specificity"))
+    return f"{figures}; AUC {row.auc:.3f} ± {row.auc_sd:.3f}"
+
+
+def performance_table(found: Performance) -> Table:
+    """Every figure of the winner, over folds and pooled."""
+    rows = []
+    for key, name in FIGURE_NAMES.items():
+        fold, pooled = found.over_folds[key], found.pooled.get(key)
+        rows.append(
+            (
+                name,
+                f"{fold.mean:.3f} ± {fold.sd:.3f}" if fold.mean == fold.mean else "undefined in a fold",
+                f"{pooled.estimate:.3f} ({pooled.low:.3f} to {pooled.high:.3f})" if pooled else "undefined",
+            )
+        )
+    fitted = found.calibration
+    for name, value in (
+        ("calibration intercept", None if fitted is None else fitted.intercept),
+        ("calibration slope", None if fitted is None else fitted.slope),
+        ("calibration in the large", None if fitted is None else fitted.in_the_large),
+    ):
+        rows.append((name, "", "undefined" if value is None else f"{value:.3f}"))
+    return Table(
+        title="The winner's figures in the search (naive)",
+        headings=("figure", "over folds, mean ± SD", "pooled (95 % interval)"),
+        rows=tuple(rows),
+        note=(
+            "By patient, at thresholds chosen on the training folds. The AUC's interval is DeLong's, widened "
+            "for cross-validation; the others are by patient bootstrap of fixed predictions, and too narrow. "
+            "None of them is corrected for the search."
+        ),
+    )
+
+
+def competitor_table(competition: Competition, num_patients: int) -> Table:
+    """The winner against each competitor, and those that are not available."""
+    rows = [
+        (
+            other.name,
+            f"{other.auc.estimate:.3f} ({other.auc.low:.3f} to {other.auc.high:.3f})",
+            *(
+                f"{other.figures[k]:.3f}" if other.figures else ""
+                for k in ("accuracy", "sensitivity", "specificity")
+            ),
+            f"{other.test.difference:+.3f} ({other.test.low:+.3f} to {other.test.high:+.3f})",
+            p_text(other.test.p_value),
+        )
+        for other in competition.comparisons
+    ]
+    rows += [
+        (name, f"not available for lack of {column}", "", "", "", "", "")
+        for name, column in competition.missing.items()
+    ]
+    return Table(
+        title="What the winner must beat",
+        headings=("competitor", "AUC", "accuracy", "sens.", "spec.", "winner's AUC less this", "p"),
+        rows=tuple(rows),
+        note=(
+            f"The same {num_patients} patients, pooled; what is trained is trained in the same folds. Paired "
+            "DeLong tests, widened for cross-validation. The winner was picked from many and these were not, "
+            "so the differences flatter it."
+        ),
+    )
+
+
+def sharing_table(leaderboard: Leaderboard, store: StageStore) -> tuple[Table, float]:
+    """How often each shared stage was used, and the hours that were saved by building it once."""
+    uses = Counter(
+        (name, digest)
+        for row in leaderboard.rows
+        for name, digest in row.stages.items()
+        if digest is not None
+    )
+    rows, saved_h = [], 0.0
+    for name in SHARED:
+        built = {key: num for key, num in uses.items() if key[0] == name}
+        seconds = {key: _seconds(store, StageKey(name=name, digest=key[1])) for key in built}
+        hours = sum((num - 1) * seconds[key] for key, num in built.items()) / 3600
+        saved_h += hours
+        rows.append(
+            (
+                name,
+                str(sum(built.values())),
+                str(len(built)),
+                f"{sum(seconds.values()) / 3600:.3f}",
+                f"{hours:.3f}",
+            )
+        )
+    table = Table(
+        title="Stages shared between trials",
+        headings=("stage", "asked for by trials", "different ones", "hours to build", "hours saved"),
+        rows=tuple(rows),
+        note="Hours of the device that a trial ran on. Stages of pruned trials have no time and count as 0.",
+    )
+    return table, saved_h
+
+
+def _seconds(store: StageStore, key: StageKey) -> float:
+    manifest = store.find(key)
+    return 0.0 if manifest is None else float(manifest.facts["seconds"])
+
+
+def trial_table(leaderboard: Leaderboard) -> Table:
+    """Every trial of the sweep, in rank order."""
+    keys = tuple(dict.fromkeys(key for row in leaderboard.rows for key in row.params))
+    short = {key: name.replace("\n", " ") for key, name in headings(keys).items()}
+    return Table(
+        title="All trials",
+        headings=("trial", "state", *short.values(), "AUC ± SD", "epochs", "seconds"),
+        rows=tuple(
+            (
+                str(row.number),
+                row.state.lower(),
+                *(_value(row.params, key) for key in keys),
+                f"{row.auc:.3f} ± {row.auc_sd:.3f}" if row.auc is not None else "",
+                str(row.num_epochs),
+                "" if row.seconds is None else f"{row.seconds:.0f}",
+            )
+            for row in leaderboard.rows
+        ),
+    )
+
+
+def _value(params: Mapping[str, object], key: str) -> str:
+    value = params.get(key, "")
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def p_text(p_value: float | None) -> str:
+    """A p-value as papers print it; nothing where there is none."""
+    if p_value is None:
+        return ""
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"

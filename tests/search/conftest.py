@@ -1,0 +1,28 @@
+"""Fixtures of the tests on a finished sweep."""
+
+from pathlib import Path
+
+import pytest
+
+from crtcore.config import Experiment
+from tests.search.finished_sweep import finish_sweep
+
+
+@pytest.fixture(scope="session")
+def finished(simulated_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+    """A sweep of three complete trials on simulated data. Reports and refits may be added to its storage."""
+    folder = tmp_path_factory.mktemp("finished")
+    experiment = Experiment.model_validate(
+        {
+            "name": "finished",
+            "storage": str(folder / "storage"),
+            "cache": folder / "cache",
+            "data": simulated_dir,
+            "arrhythmia": {"database": "mitdb", "max_beats_per_record": 4},
+            "cohort": {"manifest": "cohort/cohort.csv", "leads": ["II", "V1"], "max_beats_per_recording": 2},
+            "pretrain": {"epochs": 1, "batch_size": 32},
+            "finetune": {"epochs": 2, "folds": 2, "batch_size": 16},
+        }
+    )
+    finish_sweep(experiment)
+    return experiment

@@ -1,0 +1,58 @@
+"""A small sweep that was really trained, on simulated data, without a cluster."""
+
+from typing import Any
+
+import optuna
+import torch
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.trial import TrialState, create_trial
+
+from crtcore.config import Experiment
+from crtcore.configfile import override
+from crtcore.pipeline import open_store, plan, read_sources, run_trial
+from search.identity import keep_identity
+from search.study import open_study, sweep_dir
+
+SPACE: dict[str, BaseDistribution] = {
+    "pretrain.objective": CategoricalDistribution(["aami5", "none"]),
+    "finetune.frozen_groups": CategoricalDistribution([4, 5]),
+}
+TRIALS: tuple[dict[str, Any], ...] = (
+    {"pretrain.objective": "aami5", "finetune.frozen_groups": 4},
+    {"pretrain.objective": "aami5", "finetune.frozen_groups": 5},
+    {"pretrain.objective": "none", "finetune.frozen_groups": 5},
+)
+
+
+def finish_sweep(experiment: Experiment) -> None:
+    """Train every trial of `TRIALS` and put it into the study, as a sweep would."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sources = read_sources(experiment)
+    store = open_store(experiment)
+    study = open_study(experiment.storage, experiment.name, create=True)
+    folder = sweep_dir(experiment.storage, experiment.name)
+    keep_identity(study, folder, experiment, plan(experiment, sources))
+    for params in TRIALS:
+        trial = override(experiment, params)
+        stages = plan(trial, sources)
+        curve = {
+            report.epoch: report.metrics["auc"]
+            for report in run_trial(store, trial, sources, torch.device("cpu"))
+            if report.stage == "finetune"
+        }
+        features = stages.features
+        digests = {
+            "pretrain": stages.pretrain.digest,
+            "features": None if features is None else features.digest,
+            "finetune": stages.finetune.digest,
+        }
+        study.add_trial(
+            create_trial(
+                state=TrialState.COMPLETE,
+                value=curve[max(curve)],
+                params=params,
+                distributions=SPACE,
+                intermediate_values=curve,
+                user_attrs={"stages": digests, "seconds": 1.5},
+            )
+        )

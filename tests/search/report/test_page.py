@@ -1,0 +1,82 @@
+"""The whole report of a sweep that was really trained."""
+
+import csv
+import json
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+from crtcore.config import Experiment
+from crtcore.errors import SweepError
+from search.leaderboard import build_leaderboard
+from search.report.page import PAGE, RESULTS, write_report
+from search.study import open_study
+
+
+@pytest.fixture(scope="module")
+def folder(finished: Experiment) -> Path:
+    page = write_report(finished.storage, finished.name)
+    assert page.name == PAGE
+    return page.parent
+
+
+def test_the_page_is_self_contained_and_names_simulated_data(folder: Path) -> None:
+    page = (folder / PAGE).read_text()
+    assert "SIMULATED DATA" in page
+    fetched = re.findall(r'(?:src|href)="([^"]{0,40})', page)
+    assert fetched
+    assert all(address.startswith("data:") for address in fetched)
+    assert "http" not in re.sub(r'src="data:[^"]*"', "", page)
+    for anchor in ("roc", "calibration", "decision", "learning", "spectrograms", "grad_cam", "tripod"):
+        assert f'id="{anchor}"' in page
+
+
+def test_the_page_says_both_estimates_in_words(finished: Experiment, folder: Path) -> None:
+    corrected = build_leaderboard(finished.storage, finished.name).corrected
+    assert corrected is not None
+    page = (folder / PAGE).read_text()
+    assert f"is {corrected.naive:.3f}; corrected for having picked" in page
+    assert (
+        f"{corrected.estimate:.3f} (95 % interval {corrected.low:.3f} to {corrected.high:.3f}, BBC-CV)"
+        in page
+    )
+
+
+def test_every_competitor_was_scored_or_says_what_it_lacks(folder: Path) -> None:
+    results = json.loads((folder / RESULTS).read_text())
+    names = [other["name"] for other in results["competitors"]]
+    for name in ("guideline", "LBBB alone", "QRS duration alone", "logistic regression on image pixels"):
+        assert name in names
+    assert sum("random backbone" in name for name in names) == 3
+    assert sum("the winner's deep features" in name for name in names) == 3
+    with (folder / "competitors.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == len(names) + len(results["not_available"])
+
+
+def test_the_results_hold_no_nan_and_agree_with_the_leaderboard(finished: Experiment, folder: Path) -> None:
+    results = json.loads((folder / RESULTS).read_text(), parse_constant=pytest.fail)
+    board = build_leaderboard(finished.storage, finished.name)
+    assert board.best is not None
+    assert results["winner"]["auc"] == board.best.auc
+    assert results["simulated_data"] is True
+    assert results["performance"]["over_folds"]["auc"]["mean"] == pytest.approx(board.best.auc, abs=1e-12)
+    assert math.isfinite(results["hours_saved"])
+
+
+def test_table_2_has_the_paper_beside_this_sweep(folder: Path) -> None:
+    with (folder / "table2_networks.csv").open() as stream:
+        rows = {row["network"]: row for row in csv.DictReader(stream)}
+    assert rows["ResNet-50"]["pretrained, paper"] == "0.721 / 0.783 / 0.792"
+    assert "AUC" in rows["ResNet-18"]["general, here"]
+    assert "AUC" in rows["ResNet-18"]["pretrained, here"]
+    assert rows["ResNet-18"]["pretrained, paper"] == "not given"
+
+
+def test_a_sweep_without_a_winner_has_no_report(tmp_path: Path) -> None:
+    open_study(str(tmp_path / "storage"), "young", create=True)
+    with pytest.raises(SweepError, match="No trial of young is complete yet"):
+        write_report(str(tmp_path / "storage"), "young")
+    assert not list(tmp_path.rglob(PAGE))

@@ -1,0 +1,70 @@
+"""The rules beside a leaderboard."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crtcore.config import Experiment
+from crtcore.data.sources import Patient
+from crtcore.errors import SweepError
+from search.leaderboard import build_leaderboard
+from search.out_of_fold import OutOfFold
+from search.tables import baselines_table
+
+
+def predictions() -> OutOfFold:
+    return OutOfFold(
+        patient_ids=("a", "b"),
+        label_P=np.array([0, 1]),
+        fold_RP=np.array([[0, 1]]),
+        score_RPC=np.zeros((1, 2, 1)),
+        numbers=(0,),
+    )
+
+
+def test_a_leaderboard_carries_the_three_rules(finished: Experiment) -> None:
+    board = build_leaderboard(finished.storage, finished.name)
+    assert board.baselines is not None
+    assert [rule.name for rule in board.baselines.comparisons] == [
+        "guideline",
+        "LBBB alone",
+        "QRS duration alone",
+    ]
+    assert board.baselines.remarks == ()
+    assert set(board.baselines.comparisons[1].figures) >= {"accuracy", "sensitivity", "specificity"}
+    assert baselines_table(board.baselines).row_count == 3
+    assert "LBBB alone" in board.to_json()
+
+
+def test_a_manifest_that_is_gone_becomes_a_remark(finished: Experiment) -> None:
+    config = Path(finished.storage) / "sweeps" / finished.name / "config.yaml"
+    kept = config.read_text()
+    try:
+        config.write_text(kept.replace("cohort/cohort.csv", "cohort/gone.csv"))
+        board = build_leaderboard(finished.storage, finished.name)
+    finally:
+        config.write_text(kept)
+    assert board.baselines is not None
+    assert board.baselines.comparisons == ()
+    assert "gone.csv does not exist" in board.baselines.remarks[0]
+
+
+def test_patients_come_in_the_order_of_the_predictions() -> None:
+    manifest = [Patient(patient_id=name, label=label) for name, label in (("c", 1), ("b", 1), ("a", 0))]
+    assert [patient.patient_id for patient in predictions().in_order(manifest)] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "fault"),
+    [
+        ([Patient(patient_id="a", label=0)], "patient b is no longer in it"),
+        (
+            [Patient(patient_id="a", label=1), Patient(patient_id="b", label=1)],
+            "patient a has another outcome",
+        ),
+    ],
+)
+def test_a_manifest_that_changed_is_told(manifest: list[Patient], fault: str) -> None:
+    with pytest.raises(SweepError, match=fault):
+        predictions().in_order(manifest)
