@@ -4,10 +4,11 @@ import itertools
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import torch
 
 from crtcore.config import Choices, Experiment, FloatRange
 from crtcore.configfile import override
@@ -21,12 +22,16 @@ from crtcore.signal.leads import derive_leads
 from crtcore.signal.quality import quality_flags
 from crtcore.signal.recording import Recording
 from crtcore.stages import Stage, StageStore
+from crtcore.training.device import use_device
+from search.estimate import Estimate, estimate
+from search.placement import require_place, this_machine
 from search.space import distributions
 from search.study import open_study, sweep_exists
 
 # The knobs that stages before `finetune` depend on; all are discrete, so their stages can be counted.
 SHARED_SECTIONS = ("spectrogram.", "pretrain.")
 SHARED_KEYS = ("finetune.frozen_groups",)
+TYPICAL_RR_S = 0.8  # 75 beats a minute
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +65,7 @@ class CheckResult:
     num_trials_done: int
     num_combinations: int | None
     stages: tuple[StageCount, ...]
+    estimate: Estimate | None  # None where a trial needs a GPU and this machine has none to time it on
 
     def sentences(self) -> tuple[str, ...]:
         """The result in words, one finding a sentence."""
@@ -80,6 +86,11 @@ class CheckResult:
             f"Flagged recordings: {flagged or 'none'}.",
             f"Sweep {self.name}: {left} of {self.num_trials} trials to run, over {space}.",
             f"Stages built in {self.storage}: {stages}.",
+            (
+                "To compute: not estimated, for a trial holds a GPU and this machine has none to time it on."
+                if self.estimate is None
+                else self.estimate.sentence()
+            ),
         )
 
     def to_json(self) -> str:
@@ -87,16 +98,27 @@ class CheckResult:
         return json.dumps(asdict(self), indent=1, allow_nan=False)
 
 
-def check(experiment: Experiment, *, on_progress: OnProgress = lambda what, done, total: None) -> CheckResult:
-    """Validate the search space, read every recording once, deal the folds, and count stages; builds nothing.
+def check(
+    experiment: Experiment,
+    *,
+    nodes: Sequence[Mapping[str, float]] | None = None,
+    on_progress: OnProgress = lambda what, done, total: None,
+) -> CheckResult:
+    """Validate the search space, read every recording once, deal the folds, count stages, and time a few
+    images in each network; builds nothing.
 
-    Raises ConfigError or DataError, naming the place, for the first thing that would stop a sweep.
+    `nodes` are what the nodes of the cluster that the sweep is for have of CPU and GPU, empty if that is not
+    known; by default it is for this machine. Raises ConfigError, DataError or SweepError, naming the place,
+    for the first thing that would stop a sweep.
     """
     distributions(experiment.search)
+    require_place(experiment.resources.trial, (this_machine(),) if nodes is None else nodes)
     sources = read_sources(experiment)
     num_beats = _read_database(sources, on_progress)
-    flags = _read_cohort(sources, on_progress)
+    flags, durations_s = _read_cohort(sources, on_progress)
     _deal_folds(experiment, sources)
+    store = open_store(experiment)
+    num_trials_done = _num_trials_done(experiment)
     return CheckResult(
         name=experiment.name,
         storage=experiment.storage,
@@ -108,9 +130,17 @@ def check(experiment: Experiment, *, on_progress: OnProgress = lambda what, done
         leads=sources.cohort_leads,
         flags=flags,
         num_trials=experiment.search.trials,
-        num_trials_done=_num_trials_done(experiment),
+        num_trials_done=num_trials_done,
         num_combinations=_num_combinations(experiment),
-        stages=_stage_counts(open_store(experiment), experiment, sources),
+        stages=_stage_counts(store, experiment, sources),
+        estimate=_estimate(
+            store,
+            experiment,
+            sources,
+            num_trials=max(0, experiment.search.trials - num_trials_done),
+            num_beats=sum(num_beats.values()),
+            num_cohort_beats=_guessed_beats(experiment, durations_s),
+        ),
     )
 
 
@@ -123,15 +153,17 @@ def _read_database(sources: Sources, on_progress: OnProgress) -> dict[str, int]:
     return {name: count[name] for name in AAMI_CLASSES}
 
 
-def _read_cohort(sources: Sources, on_progress: OnProgress) -> dict[str, tuple[str, ...]]:
-    """The quality flags of each flagged recording, on the leads that are used."""
+def _read_cohort(sources: Sources, on_progress: OnProgress) -> tuple[dict[str, tuple[str, ...]], list[float]]:
+    """The quality flags of each flagged recording, on the leads that are used, and how long each lasts."""
     flags: dict[str, tuple[str, ...]] = {}
+    durations_s = []
     recordings = _recordings(sources.cohort, "read cohort", on_progress, annotated=False)
     for source, recording in zip(sources.cohort, recordings, strict=True):
         found = quality_flags(derive_leads(recording, sources.cohort_leads))
         if found:
             flags[source.record_id] = found
-    return flags
+        durations_s.append(recording.num_samples / recording.sampling_rate_hz)
+    return flags, durations_s
 
 
 def _recordings(
@@ -179,6 +211,52 @@ def _stage_counts(store: StageStore, experiment: Experiment, sources: Sources) -
     return tuple(
         StageCount(name=name, num_stages=num, num_built=num_built[name]) for name, num in num_stages.items()
     )
+
+
+def _estimate(
+    store: StageStore,
+    experiment: Experiment,
+    sources: Sources,
+    *,
+    num_trials: int,
+    num_beats: int,
+    num_cohort_beats: int,
+) -> Estimate | None:
+    gpus = experiment.resources.trial.gpus
+    if gpus and not torch.cuda.is_available():
+        return None
+    pretrain: dict[str, Experiment] = {}
+    features: dict[str, Experiment] = {}
+    variants = list(_variants(experiment))
+    for variant in variants:
+        stages = plan(variant, sources)
+        if store.find(stages.pretrain) is None:
+            pretrain[stages.pretrain.digest] = variant
+        if stages.features is not None and store.find(stages.features) is None:
+            features[stages.features.digest] = variant
+    base = plan(experiment, sources)
+    prepared = [store.find(base.arrhythmia), store.find(base.cohort)]
+    guessed = (num_beats, num_cohort_beats * len(sources.cohort_leads))
+    num_arrhythmia_images, num_cohort_images = (
+        guess if manifest is None else int(manifest.facts["num_images"])
+        for manifest, guess in zip(prepared, guessed, strict=True)
+    )
+    return estimate(
+        pretrain=list(pretrain.values()),
+        features=list(features.values()),
+        finetune=variants,
+        num_trials=num_trials,
+        num_arrhythmia_images=num_arrhythmia_images,
+        num_cohort_images=num_cohort_images,
+        device=use_device(experiment.resources.trial),
+    )
+
+
+def _guessed_beats(experiment: Experiment, durations_s: list[float]) -> int:
+    """Beats of the cohort before any is detected."""
+    most = experiment.cohort.max_beats_per_recording
+    beats = (round(duration_s / TYPICAL_RR_S) for duration_s in durations_s)
+    return sum(count if most is None else min(most, count) for count in beats)
 
 
 def _variants(experiment: Experiment) -> Iterator[Experiment]:

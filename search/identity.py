@@ -7,6 +7,7 @@ from typing import Any
 
 import optuna
 import yaml
+from pydantic import ValidationError
 
 from crtcore.config import Experiment
 from crtcore.errors import SweepError
@@ -21,8 +22,11 @@ FREE_KEYS = (
     "data",
     "arrhythmia.database",
     "cohort.manifest",
-    "resources.",
+    "resources.trial.",
+    "resources.max_failures",
     "search.trials",
+    "search.wall_clock",
+    "search.gpu_hours",
 )
 DIGESTS = "digests"
 
@@ -41,6 +45,11 @@ def keep_identity(study: optuna.Study, folder: Path, experiment: Experiment, pla
         "finetune": plan.finetune.digest,
     }
     if study.get_trials(deepcopy=False):
+        if not path.is_file():
+            raise SweepError(
+                f"the study {study.study_name} that search.study names is of a sweep elsewhere, or its "
+                f"{path} is gone; start another sweep with --name"
+            )
         _check_config(folder.name, yaml.safe_load(path.read_text(encoding="utf-8")), config)
         _check_digests(folder.name, study.user_attrs[DIGESTS], digests)
     temporary = path.with_name(f".{CONFIG_FILE}.{os.getpid()}")
@@ -50,7 +59,7 @@ def keep_identity(study: optuna.Study, folder: Path, experiment: Experiment, pla
 
 
 def _check_config(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    old, new = dict(_leaves(before)), dict(_leaves(now))
+    old, new = dict(_leaves(_completed(before))), dict(_leaves(now))
     changes = [
         f"{key} was {old.get(key)!r} and is now {new.get(key)!r}"
         for key in sorted(old.keys() | new.keys())
@@ -61,6 +70,14 @@ def _check_config(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) 
             f"sweep {name} was started with other settings: {'; '.join(changes)}; set them back, or start "
             f"another sweep with --name"
         )
+
+
+def _completed(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A stored config with the keys that this version added, at their defaults."""
+    try:
+        return Experiment.model_validate(config).model_dump(mode="json")
+    except ValidationError:
+        return config  # it has keys or values that this version knows no more: differences to show
 
 
 def _check_digests(name: str, before: Mapping[str, str], now: Mapping[str, str]) -> None:

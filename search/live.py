@@ -12,7 +12,7 @@ from rich.table import Table
 from search.tables import cell, headings, state_text, trial_table
 
 if TYPE_CHECKING:  # the session loads torch and Optuna, which a progress bar has no use for
-    from search.session import TrialUpdate
+    from search.update import TrialUpdate
 
 MAX_RUNNING = 16
 MAX_BEST = 10

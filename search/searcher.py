@@ -25,8 +25,8 @@ class SessionSearcher(Searcher):
         if self._session.is_exhausted:
             return Searcher.FINISHED
         proposal = self._session.next(self._num_slots())
-        if proposal is None:
-            return None
+        if proposal is None:  # all slots are taken, or the last that waited was answered from the store
+            return Searcher.FINISHED if self._session.is_exhausted else None
         self._numbers[trial_id] = proposal.number
         return {"number": proposal.number, "params": dict(proposal.params)}
 

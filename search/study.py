@@ -1,16 +1,28 @@
-"""Where a sweep's record lives: the Optuna study `sweeps/<name>/study.db`, which any Optuna tool can read."""
+"""Where a sweep's record lives: an Optuna study, which any Optuna tool can read.
+
+By default it is the SQLite file `sweeps/<name>/study.db`; with `search.study: journal` the file
+`study.journal`; with a URL there, a database, whose address is kept in `study.url`.
+"""
 
 import os
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 import optuna
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from crtcore.errors import SweepError
+from search.objectives import Direction
 
 STUDY_FILE = "study.db"
+JOURNAL_FILE = "study.journal"
+URL_FILE = "study.url"
+FILES = (STUDY_FILE, JOURNAL_FILE, URL_FILE)
 LOCAL_RECORDS = Path("~/.local/share/crtsearch")
 LOCK_TIMEOUT_S = 60.0  # how long a write waits for a dashboard that is reading
 
@@ -33,29 +45,83 @@ def sweep_dir(storage: str, name: str) -> Path:
 
 def sweep_exists(storage: str, name: str) -> bool:
     """Whether a sweep of that name was ever started."""
-    return (sweep_dir(storage, name) / STUDY_FILE).is_file()
+    return _file(storage, name) is not None
 
 
-def open_study(storage: str, name: str, *, create: bool) -> optuna.Study:
-    """The study of sweep `name`, higher values being better.
+def sweep_names(storage: str) -> tuple[str, ...]:
+    """All sweeps of a storage, sorted."""
+    folder = sweep_dir(storage, "any").parent
+    found = folder.iterdir() if folder.is_dir() else ()
+    return tuple(sorted(each.name for each in found if sweep_exists(storage, each.name)))
 
-    Raises SweepError if there is none and `create` is false.
+
+def study_storage(storage: str, name: str) -> BaseStorage:
+    """Where Optuna keeps sweep `name`. SweepError if there is no such sweep or no use of its database."""
+    path = _file(storage, name)
+    if path is None:
+        known = ", ".join(sweep_names(storage))
+        hint = f"sweeps there: {known}" if known else "start one with `crtsearch sweep CONFIG`"
+        raise SweepError(f"no sweep {name!r} in {sweep_dir(storage, name).parent}; {hint}")
+    return _open(path)
+
+
+def open_study(
+    storage: str,
+    name: str,
+    *,
+    create: bool,
+    kind: str = "sqlite",
+    directions: Sequence[Direction] = ("maximize",),
+) -> optuna.Study:
+    """The study of sweep `name`; where there is none and `create` is true, a new one.
+
+    `kind` is `sqlite`, `journal` or a database URL, and `directions` are those of the objectives; both are of
+    a study without trials, and tell nothing of one with some. Raises SweepError if there is none and `create`
+    is false, if it is of another kind, or if the database cannot be used.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    path = sweep_dir(storage, name) / STUDY_FILE
-    if not path.is_file():
-        if not create:
-            raise SweepError(_unknown(storage, name))
-        path.parent.mkdir(parents=True, exist_ok=True)
+    if not create:
+        return optuna.load_study(storage=study_storage(storage, name), study_name=name)
+    folder = sweep_dir(storage, name)
+    wanted = folder / {"sqlite": STUDY_FILE, "journal": JOURNAL_FILE}.get(kind, URL_FILE)
+    path = _file(storage, name)
+    if path is None:
+        folder.mkdir(parents=True, exist_ok=True)
         # Optuna creates tables, version and study one after another; the file gets its name when all are
         # there.
-        unfinished = path.with_name(f".{STUDY_FILE}.{uuid.uuid4().hex[:8]}")
-        optuna.create_study(storage=_sqlite(unfinished), study_name=name, direction="maximize")
-        os.replace(unfinished, path)
-    return optuna.load_study(storage=_sqlite(path), study_name=name)
+        unfinished = wanted.with_name(f".{wanted.name}.{uuid.uuid4().hex[:8]}{wanted.suffix}")
+        if wanted.name == URL_FILE:
+            unfinished.write_text(kind, encoding="utf-8")
+        _create(_open(unfinished), name, directions)
+        os.replace(unfinished, wanted)
+    elif path != wanted or (wanted.name == URL_FILE and path.read_text(encoding="utf-8") != kind):
+        raise SweepError(
+            f"sweep {name} keeps its study in {path}; set search.study back, or start another sweep with "
+            "--name"
+        )
+    study = _create(_open(wanted), name, directions)
+    if [each.name.lower() for each in study.directions] != list(directions) and not study.get_trials():
+        optuna.delete_study(study_name=name, storage=_open(wanted))
+        study = _create(_open(wanted), name, directions)
+    return study
 
 
-def _sqlite(path: Path) -> RDBStorage:
+def _file(storage: str, name: str) -> Path | None:
+    folder = sweep_dir(storage, name)
+    return next((folder / file for file in FILES if (folder / file).is_file()), None)
+
+
+def _create(storage: BaseStorage, name: str, directions: Sequence[Direction]) -> optuna.Study:
+    return optuna.create_study(
+        storage=storage, study_name=name, directions=list(directions), load_if_exists=True
+    )
+
+
+def _open(path: Path) -> BaseStorage:
+    if path.suffix == Path(JOURNAL_FILE).suffix:
+        return JournalStorage(JournalFileBackend(str(path)))
+    if path.suffix == Path(URL_FILE).suffix:
+        return _database(path.read_text(encoding="utf-8").strip())
     # No pool: a connection that outlives its query would hold the file open in every forked or waiting
     # process.
     return RDBStorage(
@@ -64,8 +130,19 @@ def _sqlite(path: Path) -> RDBStorage:
     )
 
 
-def _unknown(storage: str, name: str) -> str:
-    folder = sweep_dir(storage, name).parent
-    known = sorted(path.parent.name for path in folder.glob(f"*/{STUDY_FILE}"))
-    hint = f"sweeps there: {', '.join(known)}" if known else "start one with `crtsearch sweep CONFIG`"
-    return f"no sweep {name!r} in {folder}; {hint}"
+def _database(url: str) -> BaseStorage:
+    try:
+        return optuna.storages.get_storage(url)
+    except (SQLAlchemyError, ImportError) as error:
+        raise SweepError(
+            f"search.study: the database {_shown(url)} cannot be used ({type(error).__name__}: "
+            f"{str(error).splitlines()[0]}); check that it runs and that its driver is installed"
+        ) from error
+
+
+def _shown(url: str) -> str:
+    """A URL without its password."""
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except SQLAlchemyError:
+        return "that it names"

@@ -1,7 +1,10 @@
 """A sweep from start to leaderboard. Run again, it goes on where it was; run once more, it only reads."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from optuna.exceptions import StorageInternalError
 
 from crtcore.config import Experiment
 from crtcore.errors import SweepError
@@ -9,34 +12,47 @@ from crtcore.pipeline import OnProgress, open_store, plan, prepare, read_sources
 from search.identity import keep_identity
 from search.leaderboard import Leaderboard, build_leaderboard
 from search.lock import driver_lock
+from search.objectives import directions, foreknown
 from search.preparation import RayJobs
-from search.session import Session, TrialUpdate
+from search.session import Session
 from search.study import open_study, sweep_dir
+from search.update import TrialUpdate
+from search.warm_start import first_points
 
 
 def run_sweep(
     experiment: Experiment,
     *,
     address: str | None = None,
+    warm_start: str | None = None,
     on_update: Callable[[TrialUpdate], None] = lambda update: None,
     on_progress: OnProgress = lambda what, done, total: None,
 ) -> Leaderboard:
-    """Run sweep `experiment.name` until `search.trials` trials are finished, and rank them.
+    """Run sweep `experiment.name` until `search.trials` trials are finished or another budget is used up, and
+    rank them. `search.outcome.sweep_outcome` says how it ended and what failed.
 
     `address` is a Ray cluster's ("auto" or host:port); by default the sweep has this machine to itself.
-    Trials that an earlier run left unfinished are gone on with; a sweep that is finished is only read, and no
-    Ray is started.
+    `warm_start` names a sweep of the same storage whose best point is proposed first. Trials that an earlier
+    run left unfinished are gone on with; a sweep that is finished, or whose stages all are, is only read, and
+    no Ray is started.
 
     Raises ConfigError, DataError or StorageError on unusable input; SweepError if another process runs the
-    sweep, if it was started with other settings or data, or if no trial fits the cluster. Ctrl-C ends it at
-    once and loses nothing.
+    sweep, if it was started with other settings or data, if no trial fits the cluster, or if its study can no
+    longer be written. Ctrl-C ends it at once and loses nothing.
     """
     folder = sweep_dir(experiment.storage, experiment.name)
     sources = read_sources(experiment)
     plan_of = functools.partial(plan, sources=sources)
     store = open_store(experiment)
-    with driver_lock(folder), RayJobs(address) as map_jobs:
-        study = open_study(experiment.storage, experiment.name, create=True)
+    search = experiment.search
+    with driver_lock(folder), RayJobs(address) as map_jobs, _study_errors(experiment.name):
+        study = open_study(
+            experiment.storage,
+            experiment.name,
+            create=True,
+            kind=search.study,
+            directions=directions(experiment),
+        )
         keep_identity(study, folder, experiment, plan_of(experiment))
         session = Session(
             study,
@@ -46,14 +62,31 @@ def run_sweep(
             prepare=functools.partial(
                 prepare, store, sources=sources, map_jobs=map_jobs, on_progress=on_progress
             ),
+            foreknown=functools.partial(foreknown, num_leads=len(sources.cohort_leads)),
+            first=first_points(study, experiment, warm_start),
             on_update=on_update,
         )
-        session.look_ahead()
-        if not session.is_done:
-            # Ray takes seconds to import, and a finished sweep is read without it.
-            from search.tuner import run_on_ray
+        try:
+            session.look_ahead()
+            if not session.is_done:
+                # Ray takes seconds to import, and a finished sweep is read without it.
+                from search.tuner import run_on_ray
 
-            run_on_ray(session, experiment, sources, address=address)
+                run_on_ray(session, experiment, sources, address=address)
+        finally:
+            session.close()
         if session.halted:
             raise SweepError(f"{session.halted} (once mended, the same command goes on where it was)")
     return build_leaderboard(experiment.storage, experiment.name)
+
+
+@contextmanager
+def _study_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except StorageInternalError as error:
+        cause = str(error.__cause__ or error).splitlines()[0]
+        raise SweepError(
+            f"the study of sweep {name} can no longer be read or written ({cause}); see whether its disk is "
+            "full or its database is down: nothing is lost, and the same command goes on where it was"
+        ) from error

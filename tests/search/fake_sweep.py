@@ -16,11 +16,15 @@ from optuna.trial import FrozenTrial
 from crtcore.config import Experiment
 from crtcore.pipeline import Plan
 from crtcore.stages import Stage, StageStore
-from crtcore.training.epochs import EpochReport
+from crtcore.training.epochs import EpochReport, encode_history
+from search.objectives import directions
 from search.proposal import Proposal
-from search.session import Session, TrialUpdate
+from search.session import Session
+from search.update import TrialUpdate
 
 NUM_EPOCHS = 5
+EPOCH_S = 0.5
+EPOCH_IMAGES = 10
 LISTS = {"pretrain.depth": [18, 34], "finetune.frozen_groups": [0, 4, 5], "finetune.batch_size": [64, 128]}
 
 
@@ -85,10 +89,13 @@ class World:
         self.store = StageStore(str(folder), cache=folder)
         self.storage = MortalStorage()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        optuna.create_study(study_name="fake", storage=self.storage, direction="maximize")
+        optuna.create_study(study_name="fake", storage=self.storage, directions=directions(self.experiment))
         self.built: list[Stage] = []  # in the order in which they were committed
         self.epochs_run: Counter[tuple[str, int]] = Counter()  # (digest of a finetune stage, epoch)
         self.updates: list[TrialUpdate] = []
+        self.first: list[dict[str, Any]] = []  # points to propose first
+        self.now_s = 0.0
+        self.prepare = self._prepare
 
     @property
     def study(self) -> optuna.Study:
@@ -104,8 +111,11 @@ class World:
             self.experiment,
             store=self.store,
             plan_of=plan_of,
-            prepare=self._prepare,
+            prepare=self.prepare,
+            foreknown=lambda experiment: {"trainable_parameters": float(experiment.pretrain.depth)},
+            first=self.first,
             on_update=self.updates.append,
+            clock_s=lambda: self.now_s,
         )
 
     def run(self, *, num_slots: int = 1, dies_at: int | None = None) -> int:
@@ -118,14 +128,18 @@ class World:
         while not session.is_done:
             while (proposal := session.next(num_slots)) is not None:
                 running[proposal.number] = self._trial(proposal, clock)
-            assert running, "every proposal waits and none runs"
+            assert running or session.is_done, "every proposal waits and none runs"
             for number, reports in list(running.items()):
                 report = next(reports, None)
+                self.now_s += 1
                 if report is None:
                     session.complete(number)
                 if report is None or not session.report(number, report, node="here"):
                     del running[number]
-        return clock.now
+        num_moments = clock.now
+        self.storage.clock = Clock()  # what follows, no process dies of
+        session.close()
+        return num_moments
 
     def _prepare(self, experiment: Experiment) -> None:
         plan = plan_of(experiment)
@@ -137,8 +151,8 @@ class World:
         plan = proposal.plan
         for stage in (plan.pretrain, plan.features):
             if stage is not None and self.store.find(stage) is None:
+                self._commit(stage, clock, num_epochs=1)
                 yield report_of(stage.name, 1, 1, math.nan)
-                self._commit(stage, clock)
         num_epochs = proposal.experiment.finetune.epochs
         progress = self.store.load_progress(plan.finetune)
         done = 0 if progress is None else json.loads(progress.read_bytes())
@@ -151,14 +165,24 @@ class World:
                 self.store.save_progress(plan.finetune, [memoryview(json.dumps(epoch).encode())])
                 clock.tick()
                 if epoch == num_epochs:
-                    self._commit(plan.finetune, clock)
+                    self._commit(plan.finetune, clock, proposal.params, num_epochs=num_epochs)
             yield report_of("finetune", epoch, num_epochs, curve(proposal.params, epoch))
 
-    def _commit(self, stage: Stage, clock: Clock) -> None:
+    def _commit(self, stage: Stage, clock: Clock, params: Any = None, *, num_epochs: int = 0) -> None:
         clock.tick()
-        self.store.commit(stage, {}, {})
+        commit(self.store, stage, params, num_epochs=num_epochs)
         self.built.append(stage)
         clock.tick()
+
+
+def commit(store: StageStore, stage: Stage, params: Any = None, *, num_epochs: int = 0) -> None:
+    """Commit a stage as the real ones are: a `finetune` with the history of its epochs."""
+    files = {}
+    if stage.name == "finetune":
+        epochs = range(1, num_epochs + 1)
+        reports = [report_of(stage.name, epoch, num_epochs, curve(params, epoch)) for epoch in epochs]
+        files["history.json"] = json.dumps(encode_history(reports)).encode()
+    store.commit(stage, files, {"seconds": EPOCH_S * num_epochs, "num_images": EPOCH_IMAGES})
 
 
 def plan_of(experiment: Experiment) -> Plan:
@@ -182,7 +206,12 @@ def plan_of(experiment: Experiment) -> Plan:
 def report_of(stage: str, epoch: int, num_epochs: int, auc: float) -> EpochReport:
     metrics = {"loss": 1.0, "auc": auc} if stage == "finetune" else {"loss": 1.0}
     return EpochReport(
-        stage=stage, epoch=epoch, num_epochs=num_epochs, metrics=metrics, num_images=10, seconds=0.5
+        stage=stage,
+        epoch=epoch,
+        num_epochs=num_epochs,
+        metrics=metrics,
+        num_images=EPOCH_IMAGES,
+        seconds=EPOCH_S,
     )
 
 

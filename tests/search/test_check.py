@@ -9,7 +9,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from crtcore.config import Experiment
-from crtcore.errors import ConfigError, DataError
+from crtcore.errors import ConfigError, DataError, SweepError
 from crtcore.pipeline import open_store, prepare, read_sources
 from search.check import StageCount, check
 from search.study import open_study
@@ -102,3 +102,31 @@ def test_a_space_that_cannot_be_searched_is_refused(tiny: Experiment) -> None:
     space = {"pretrain.learning_rate": {"low": 1e-4, "high": 1e-2}}
     with pytest.raises(ConfigError, match=r"pretrain\.learning_rate must be a list"):
         check(changed(tiny, search={"space": space}))
+
+
+def test_hours_and_bytes_are_estimated_from_what_is_not_built(tiny: Experiment) -> None:
+    config = changed(tiny)
+    whole = check(config).estimate
+    assert whole is not None
+    assert whole.num_pretrainings == 2
+    weights = 4 * (11_170_000 + 21_280_000)  # of ResNet-18 and -34, the head aside
+    assert weights * 0.99 < whole.num_bytes < weights * 1.2
+    assert 0 < whole.hours < 1
+    assert "(2 pretrainings)" in whole.sentence()
+    less = check(changed(tiny, search={"trials": 1, "space": SPACE})).estimate
+    assert less is not None and less.num_pretrainings == 1
+    assert 0 < less.hours < whole.hours
+    # A guess before it is prepared; the number of images afterwards.
+    prepare(open_store(config), config, read_sources(config))
+    prepared = check(config).estimate
+    assert prepared is not None and prepared.num_bytes == pytest.approx(whole.num_bytes, rel=0.1)
+
+
+def test_a_trial_that_can_never_be_placed_is_refused(tiny: Experiment) -> None:
+    greedy = changed(tiny, resources={"trial": {"cpus": 10_000}})
+    with pytest.raises(SweepError, match=r"no node has 10000 CPUs .* could never be placed; lower resources"):
+        check(greedy)
+    with pytest.raises(SweepError, match="there are: 64 CPUs, 8 GPUs"):
+        check(greedy, nodes=[{"CPU": 64.0, "GPU": 8.0}])
+    big = changed(tiny, resources={"trial": {"cpus": 64}})
+    assert check(big, nodes=[{"CPU": 2.0}, {"CPU": 64.0}]).num_patients == 12

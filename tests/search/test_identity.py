@@ -69,6 +69,8 @@ def test_what_changes_no_result_may_change(sweep: Sweep) -> None:
         "resources.trial.cpus": 4,
         "resources.max_failures": 0,
         "search.trials": 99,
+        "search.wall_clock": "2h",
+        "search.gpu_hours": 5,
     }
     sweep.keep(changes)
     stored = yaml.safe_load((sweep.folder / "config.yaml").read_text())
@@ -111,3 +113,21 @@ def test_before_the_first_trial_everything_may_change(tmp_path: Path) -> None:
     sweep.keep({"seed": 5}, plan(data="b"))
     sweep.study.add_trial(create_trial(value=0.7))
     sweep.keep({"seed": 5}, plan(data="b"))
+
+
+def test_a_key_that_this_version_added_is_taken_at_its_default(sweep: Sweep) -> None:
+    path = sweep.folder / "config.yaml"
+    stored = yaml.safe_load(path.read_text())
+    del stored["search"]["objectives"], stored["search"]["scheduler"]["startup_trials"]
+    path.write_text(yaml.safe_dump(stored))
+    sweep.keep()
+    stored["search"]["sampler"] = "random"
+    path.write_text(yaml.safe_dump(stored))
+    with pytest.raises(SweepError, match=r"search.sampler was 'random' and is now 'tpe'"):
+        sweep.keep()
+
+
+def test_a_study_of_a_sweep_elsewhere_is_left_alone(sweep: Sweep) -> None:
+    (sweep.folder / "config.yaml").unlink()
+    with pytest.raises(SweepError, match="of a sweep elsewhere"):
+        sweep.keep()

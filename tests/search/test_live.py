@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 
 from search.live import LiveView
-from search.session import State, TrialUpdate
+from search.update import State, TrialUpdate
 
 PARAMETERS = ("pretrain.depth", "finetune.frozen_groups", "finetune.learning_rate", "finetune.batch_size")
 

@@ -78,3 +78,10 @@ def test_a_trial_that_the_scheduler_stopped_is_not_told_of_again(
     told.running.clear()
     searcher.on_trial_complete("a", result={"report": "the last one"})
     assert told.calls == []
+
+
+def test_it_ends_when_the_last_proposal_was_answered_instead_of_handed_out(
+    told: Told, searcher: SessionSearcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(told, "next", lambda num_slots: told.left.clear(), raising=False)
+    assert searcher.suggest("a") == Searcher.FINISHED

@@ -7,16 +7,25 @@ import math
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 from optuna.trial import TrialState
 
 from search.session import LOOKAHEAD
-from tests.search.fake_sweep import NUM_EPOCHS, Killed, World, curve, record, report_of, search_config
+from tests.search.fake_sweep import (
+    EPOCH_IMAGES,
+    EPOCH_S,
+    NUM_EPOCHS,
+    World,
+    commit,
+    curve,
+    record,
+    report_of,
+    search_config,
+)
 
-SAMPLERS = ("tpe", "random", "grid")
-SCHEDULERS = ("asha", "none")
+SAMPLERS = ("tpe", "gp", "cmaes", "random", "grid")
+SCHEDULERS = ("asha", "hyperband", "median", "none")
 
 
 @pytest.fixture(autouse=True)
@@ -25,107 +34,70 @@ def _no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
-@pytest.fixture(params=list(itertools.product(SAMPLERS, SCHEDULERS)), ids="-".join)
-def search(request: pytest.FixtureRequest) -> dict[str, Any]:
-    return search_config(*request.param)
+@pytest.fixture(scope="module", params=list(itertools.product(SAMPLERS, SCHEDULERS)), ids="-".join)
+def ended(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A sweep of 12 trials that ran to its end on three slots."""
+    world = World(tmp_path_factory.mktemp("ended"), search_config(*request.param))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+        world.run(num_slots=3)
+    return world
 
 
-def test_a_sweep_finishes_every_trial_and_a_second_run_adds_nothing(
-    tmp_path: Path, search: dict[str, Any]
-) -> None:
-    world = World(tmp_path, search)
-    world.run(num_slots=3)
-    assert len(world.trials) == 12
-    before = record(world.trials)
-    states = Counter(trial.state for trial in world.trials)
-    if search["scheduler"]["name"] == "none":
+def test_a_sweep_finishes_every_trial_and_a_second_run_adds_nothing(ended: World) -> None:
+    assert len(ended.trials) == 12
+    states = Counter(trial.state for trial in ended.trials)
+    if ended.experiment.search.scheduler.name == "none":
         assert states == {TrialState.COMPLETE: 12}
     else:
         assert set(states) == {TrialState.COMPLETE, TrialState.PRUNED}
-    assert world.run(num_slots=3) == 0  # not one write
-    assert record(world.trials) == before
+    before = record(ended.trials)
+    assert ended.run(num_slots=3) == 0  # not one write
+    assert record(ended.trials) == before
 
 
-def test_same_seed_same_study(tmp_path: Path, search: dict[str, Any]) -> None:
+def test_reports_are_recorded_whole(ended: World) -> None:
+    for trial in ended.trials:
+        last = max(trial.intermediate_values)
+        expected = {epoch: curve(trial.params, epoch) for epoch in range(1, last + 1)}
+        assert trial.intermediate_values == expected
+        assert trial.value == expected[last]
+        assert (trial.state == TrialState.COMPLETE) == (last == NUM_EPOCHS)
+
+
+def test_no_stage_is_built_twice_and_no_epoch_is_run_twice(ended: World) -> None:
+    assert len({stage.digest for stage in ended.built}) == len(ended.built)
+    # A trial with the parameters of one that was pruned starts anew; all others read.
+    pruned = {
+        trial.user_attrs["stages"]["finetune"] for trial in ended.trials if trial.state.name == "PRUNED"
+    }
+    assert all(count == 1 for (digest, _), count in ended.epochs_run.items() if digest not in pruned)
+
+
+def test_what_was_computed_and_what_was_saved_add_up(ended: World) -> None:
+    for trial in ended.trials:
+        attrs = trial.user_attrs
+        own = ["pretrain", "finetune"] + (["features"] if trial.params["finetune.frozen_groups"] else [])
+        num_epochs = {"pretrain": 1, "features": 1, "finetune": len(trial.intermediate_values)}
+        built = sum(num_epochs[name] for name in own if name not in attrs["read"])
+        read = sum(num_epochs[name] for name in own if name in attrs["read"])
+        assert attrs["seconds"] == EPOCH_S * built
+        assert attrs["images"] == EPOCH_IMAGES * built
+        assert attrs["saved_seconds"] == EPOCH_S * read
+        assert attrs["node"] == ("" if "finetune" in attrs["read"] else "here")
+    num_built = Counter(stage.name for stage in ended.built)
+    assert sum("pretrain" not in trial.user_attrs["read"] for trial in ended.trials) == num_built["pretrain"]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_same_seed_same_study(tmp_path: Path, sampler: str) -> None:
+    search = search_config(sampler, "asha", trials=14)
     one, two, other = (World(tmp_path / name, search) for name in ("one", "two", "other"))
     other.experiment = other.experiment.model_copy(update={"seed": 4})
     for world in (one, two, other):
         world.run()
     assert record(one.trials) == record(two.trials)
     assert [trial.params for trial in one.trials] != [trial.params for trial in other.trials]
-
-
-def test_reports_are_recorded_whole(tmp_path: Path, search: dict[str, Any]) -> None:
-    world = World(tmp_path, search)
-    world.run(num_slots=2)
-    for trial in world.trials:
-        last = max(trial.intermediate_values)
-        expected = {epoch: curve(trial.params, epoch) for epoch in range(1, last + 1)}
-        assert trial.intermediate_values == expected
-        assert trial.value == expected[last]
-        assert (trial.state == TrialState.COMPLETE) == (last == NUM_EPOCHS)
-        assert trial.user_attrs["node"] == "here"
-        assert trial.user_attrs["seconds"] >= 0.5 * last
-
-
-def test_no_stage_is_built_twice_and_no_epoch_is_run_twice(tmp_path: Path, search: dict[str, Any]) -> None:
-    world = World(tmp_path, search)
-    world.run(num_slots=4)
-    assert len({stage.digest for stage in world.built}) == len(world.built)
-    # A trial with the parameters of one that was pruned starts anew; all others read.
-    pruned = {
-        trial.user_attrs["stages"]["finetune"] for trial in world.trials if trial.state.name == "PRUNED"
-    }
-    assert all(count == 1 for (digest, _), count in world.epochs_run.items() if digest not in pruned)
-
-
-@pytest.mark.parametrize(
-    ("sampler", "scheduler", "stride"),
-    # Every moment for one pair; the others differ in few of them.
-    [("random", "asha", 1), ("tpe", "asha", 11), ("grid", "asha", 11), ("random", "none", 11)],
-)
-def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
-    tmp_path: Path, sampler: str, scheduler: str, stride: int
-) -> None:
-    search = search_config(sampler, scheduler, trials=3)
-    whole = World(tmp_path / "whole", search)
-    num_moments = whole.run()
-    assert num_moments > 50
-    for moment in range(1, num_moments + 1, stride):
-        world = World(tmp_path / str(moment), search)
-        with pytest.raises(Killed):
-            world.run(dies_at=moment)
-        world.run()
-        assert record(world.trials) == record(whole.trials), f"killed at moment {moment}"
-
-
-def test_killed_again_and_again_after_the_random_start_of_tpe(tmp_path: Path) -> None:
-    search = search_config("tpe", "asha", trials=16)
-    whole = World(tmp_path / "whole", search)
-    num_moments = whole.run()
-    world = World(tmp_path / "killed", search)
-    num_deaths = 0
-    while True:
-        try:
-            world.run(dies_at=num_moments // 7)
-            break
-        except Killed:
-            num_deaths += 1
-    assert num_deaths >= 5
-    assert record(world.trials) == record(whole.trials)
-
-
-def test_orphaned_trials_are_adopted_first_in_the_order_of_their_numbers(tmp_path: Path) -> None:
-    world = World(tmp_path, search_config("random", "none"))
-    with pytest.raises(Killed):
-        world.run(num_slots=4, dies_at=60)
-    orphans = [trial.number for trial in world.trials if trial.state == TrialState.RUNNING]
-    assert len(orphans) >= 4
-    world.updates.clear()
-    world.run(num_slots=1)
-    first_seen = dict.fromkeys(update.number for update in world.updates if update.state == "RUNNING")
-    assert sorted(list(first_seen)[: len(orphans)]) == orphans
-    assert [trial.number for trial in world.trials] == list(range(12))
 
 
 def test_a_metric_that_is_not_finite_fails_the_trial_with_the_reason(tmp_path: Path) -> None:
@@ -162,43 +134,6 @@ def test_trouble_that_is_overcome_leaves_no_trace_and_the_last_one_is_the_reason
     assert world.trials[1].user_attrs["reason"] == "lost it again"
 
 
-def test_a_halted_sweep_keeps_its_trials_for_the_next_run(tmp_path: Path) -> None:
-    world = World(tmp_path, search_config("random", "none", trials=2))
-    session = world.session()
-    session.next(1)
-    session.halt(0, "stage pretrain/abc is damaged")
-    assert session.halted == "trial 0: stage pretrain/abc is damaged"
-    assert not session.is_done
-    assert [trial.state for trial in world.trials] == [TrialState.RUNNING]
-    world.run()
-    assert [trial.state for trial in world.trials] == [TrialState.COMPLETE] * 2
-
-
-def test_a_defect_halts_the_sweep_before_it_fails_all_trials(tmp_path: Path) -> None:
-    world = World(tmp_path, search_config("random", "none", trials=9))
-    session = world.session()
-    for number, reason in enumerate(["lost node a", "no GPU", "no GPU", "", "no GPU", "no GPU", "no GPU"]):
-        assert not session.halted
-        session.next(1)
-        session.trouble(number, reason)
-        session.fail(number, "" if reason else "auc is nan after epoch 1")
-    assert session.halted == "3 trials in a row failed alike: no GPU"
-    assert Counter(trial.state for trial in world.trials) == {TrialState.FAIL: 7}
-
-
-def test_more_trials_go_on_where_the_sweep_ended_and_fewer_end_it(tmp_path: Path) -> None:
-    whole = World(tmp_path / "whole", search_config("tpe", "asha"))
-    whole.run()
-    world = World(tmp_path / "grown", search_config("tpe", "asha", trials=5))
-    world.run()
-    assert len(world.trials) == 5
-    world.experiment = whole.experiment
-    world.run()
-    assert record(world.trials) == record(whole.trials)
-    world.experiment = World(tmp_path / "fewer", search_config("tpe", "asha", trials=3)).experiment
-    assert world.session().is_done
-
-
 def test_a_grid_ends_with_its_last_point(tmp_path: Path) -> None:
     world = World(tmp_path, search_config("grid", "none", trials=500))
     world.run(num_slots=2)
@@ -217,12 +152,42 @@ def test_slots_are_never_overfilled_and_waiting_trials_hold_none(tmp_path: Path)
     session.report(handed_out[0].number, report_of("finetune", 1, 5, 0.7), node="here")
     assert session.next(3) is None  # its stages are not in the store
     for stage in handed_out[0].stages:
-        world.store.commit(stage, {}, {})
+        commit(world.store, stage, handed_out[0].params, num_epochs=NUM_EPOCHS)
     session.report(handed_out[0].number, report_of("finetune", 2, 5, 0.7), node="here")
     third = session.next(3)
     assert third is not None and third.number in waiting
     assert third.params["pretrain.depth"] == handed_out[0].params["pretrain.depth"]
     assert session.next(3) is None
+
+
+def test_a_point_that_was_evaluated_is_answered_at_no_cost(tmp_path: Path) -> None:
+    world = World(tmp_path, search_config("random", "asha", trials=4))
+    world.run()
+    # The same sweep under another name: all stages that were finished are there, and so is every answer.
+    again = World(tmp_path, search_config("random", "asha", trials=4))
+    session = again.session()
+    session.look_ahead()
+    num_answered = len(again.trials) - 1 if not session.is_done else len(again.trials)
+    assert num_answered == next(
+        (trial.number for trial in world.trials if trial.state == TrialState.PRUNED), len(world.trials)
+    )
+    assert num_answered > 0
+    for trial in again.trials[:num_answered]:
+        assert trial.state == TrialState.COMPLETE
+        assert trial.intermediate_values == {epoch: curve(trial.params, epoch) for epoch in range(1, 6)}
+        assert trial.user_attrs["seconds"] == trial.user_attrs["images"] == 0
+        assert trial.user_attrs["saved_seconds"] >= EPOCH_S * (NUM_EPOCHS + 1)
+        assert world.trials[trial.number].params == trial.params
+    assert not again.built and not again.epochs_run
+
+
+def test_a_sweep_that_the_store_can_answer_needs_nobody_to_run_it(tmp_path: Path) -> None:
+    World(tmp_path, search_config("grid", "none")).run(num_slots=2)
+    again = World(tmp_path, search_config("grid", "none"))
+    session = again.session()
+    session.look_ahead()
+    assert session.is_done and session.ended_by == "trials"
+    assert Counter(trial.state for trial in again.trials) == {TrialState.COMPLETE: 12}
 
 
 def test_trials_with_the_same_parameters_do_not_run_at_once(tmp_path: Path) -> None:
@@ -240,3 +205,32 @@ def test_an_early_end_frees_the_disk(tmp_path: Path) -> None:
     world.run(num_slots=2)
     assert any(trial.state == TrialState.PRUNED for trial in world.trials)
     assert not list(tmp_path.rglob("*.progress*"))
+
+
+def test_several_objectives_are_recorded_with_their_curves_and_a_bound_is_kept(tmp_path: Path) -> None:
+    search = search_config("tpe", "none", trials=14) | {"objectives": ["auc", "trainable_parameters"]}
+    search["space"]["pretrain.depth"] = [18, 34, 50]
+    world = World(tmp_path, search | {"constraints": {"trainable_parameters": 40}})
+    world.run(num_slots=2)
+    for trial in world.trials:
+        depth = trial.params["pretrain.depth"]  # which stands for the number of parameters here
+        assert depth <= 40
+        assert trial.values == [curve(trial.params, NUM_EPOCHS), float(depth)]
+        assert trial.intermediate_values == {
+            epoch: curve(trial.params, epoch) for epoch in range(1, NUM_EPOCHS + 1)
+        }
+    front = {trial.params["pretrain.depth"] for trial in world.study.best_trials}
+    assert front == {18, 34}
+
+
+def test_a_trial_that_was_proposed_waits_until_it_is_handed_out(tmp_path: Path) -> None:
+    world = World(tmp_path, search_config("grid", "none"))
+    session = world.session()
+    session.next(2)
+    session.next(2)
+    session.next(2)
+    states = Counter(trial.state for trial in world.trials)
+    assert states[TrialState.RUNNING] == 2 and states[TrialState.WAITING] > 0
+    session.close()
+    assert {trial.state for trial in world.trials} == {TrialState.WAITING}
+    assert session.ended_by == "interrupted"

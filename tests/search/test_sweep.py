@@ -18,9 +18,10 @@ from crtcore.errors import SweepError
 from crtcore.pipeline import open_store, plan, prepare, read_sources, run_trial
 from crtcore.training.device import use_device
 from search.lock import driver_lock
-from search.session import Session, TrialUpdate
-from search.study import open_study, sweep_dir
-from search.sweep import run_sweep
+from search.session import Session
+from search.study import STUDY_FILE, open_study, sweep_dir
+from search.sweep import _study_errors, run_sweep
+from search.update import TrialUpdate
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NOWHERE = "127.0.0.1:1"  # an address at which no Ray answers
@@ -28,7 +29,7 @@ NOWHERE = "127.0.0.1:1"  # an address at which no Ray answers
 DRIVER = """
 import sys
 from crtcore.config import Experiment
-from search.sweep import run_sweep
+from search.sweep import _study_errors, run_sweep
 def tell(update):
     print(update.number, update.state, update.stage, update.epoch, flush=True)
 run_sweep(Experiment.model_validate_json(sys.argv[1]), on_update=tell)
@@ -137,7 +138,7 @@ def test_a_sweep_that_lost_its_driver_and_a_process_equals_one_without_ray(
     assert sorted(row.number for row in leaderboard.rows) == [0, 1, 2]
 
     again = run_sweep(killed, address=NOWHERE)  # would fail if it looked for a Ray
-    assert again == leaderboard
+    assert again.to_json() == leaderboard.to_json()
 
 
 def test_a_sweep_that_another_process_runs_is_left_alone(tiny: Experiment) -> None:
@@ -146,3 +147,13 @@ def test_a_sweep_that_another_process_runs_is_left_alone(tiny: Experiment) -> No
         pytest.raises(SweepError, match="sweep tiny is already being run by process"),
     ):
         run_sweep(small_sweep(tiny))
+
+
+def test_a_study_that_cannot_be_written_is_told_with_its_cause(tmp_path: Path) -> None:
+    study = open_study(str(tmp_path), "demo", create=True)
+    sweep_dir(str(tmp_path), "demo").joinpath(STUDY_FILE).write_bytes(b"no database" * 1000)
+    with (
+        pytest.raises(SweepError, match=r"study of sweep demo can no longer be .*file is not a database"),
+        _study_errors("demo"),
+    ):
+        study.set_user_attr("key", 1)

@@ -1,0 +1,137 @@
+"""CMA-ES on a study, without a pickle in it.
+
+The same algorithm as Optuna's CmaEsSampler, on the same library (`cmaes`). Optuna's keeps its state in the
+study as a pickle and loads it from there; whoever can write to the study could so run code in the driver.
+Here a trial keeps the number of its generation, and the state is computed again from the finished trials:
+a proposal depends on them and on the seed alone, also in a sweep that was killed.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cmaes
+import numpy as np
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import BaseSampler, TPESampler
+from optuna.search_space import IntersectionSearchSpace
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from crtcore.signal.recording import FloatArray
+
+GENERATION = "cma:generation"  # attribute of a trial
+SIGMA = 1 / 6  # of the first generation; the space is the unit cube
+MAX_RESAMPLING_PER_DIMENSION = 10
+INITIAL_SEED = 1  # of a generator that is seeded anew before it is used
+
+Numeric = FloatDistribution | IntDistribution
+
+
+class ReplayedCmaEs(BaseSampler):
+    """CMA-ES (Hansen & Ostermeier 2001, doi 10.1162/106365601750190398) over the ranges of a space.
+
+    It knows no categories; lists of choices, and all of the first trial, are left to TPE. The first
+    generation is centred in the middle of the space. Trials that were pruned or failed teach it nothing.
+    """
+
+    def __init__(self, *, seed: int) -> None:
+        self._seed = seed
+        self._others = TPESampler(seed=seed)
+        self._space = IntersectionSearchSpace()
+
+    def reseed_rng(self) -> None:
+        """Nothing: another process makes its own sampler, with a seed of its own."""
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """The ranges that all trials so far have in common."""
+        common = self._space.calculate(study)
+        return {
+            name: distribution
+            for name, distribution in common.items()
+            if isinstance(distribution, Numeric) and not distribution.single()
+        }
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """A point of the present generation. Raises ValueError if the study has several objectives."""
+        if len(study.directions) > 1:
+            raise ValueError("CMA-ES knows one objective, and the study has several (multi-objective)")
+        axes = {name: axis for name, axis in search_space.items() if isinstance(axis, Numeric)}
+        rest = {
+            name: self.sample_independent(study, trial, name, distribution)
+            for name, distribution in search_space.items()
+            if name not in axes
+        }
+        if not axes:
+            return rest
+        complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        optimizer = _replay(axes, complete, sign=-1 if study.direction == StudyDirection.MAXIMIZE else 1)
+        optimizer._rng.seed(self._seed)  # as Optuna does: `cmaes` takes a seed when it starts only
+        point = optimizer.ask()
+        study._storage.set_trial_system_attr(trial._trial_id, GENERATION, optimizer.generation)
+        return rest | {
+            name: _from_unit(axis, unit) for (name, axis), unit in zip(axes.items(), point, strict=True)
+        }
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """A value for what has no range."""
+        if len(study.directions) > 1:
+            raise ValueError("CMA-ES knows one objective, and the study has several (multi-objective)")
+        return self._others.sample_independent(study, trial, param_name, param_distribution)
+
+
+def _replay(axes: Mapping[str, Numeric], complete: Sequence[FrozenTrial], *, sign: int) -> cmaes.CMA:
+    """The state after all generations of which enough trials are complete."""
+    num_axes = len(axes)
+    optimizer = cmaes.CMA(
+        mean=np.full(num_axes, 0.5),
+        sigma=SIGMA,
+        bounds=np.tile([0.0, 1.0], (num_axes, 1)),
+        seed=INITIAL_SEED,
+        n_max_resampling=MAX_RESAMPLING_PER_DIMENSION * num_axes,
+    )
+    by_generation: dict[int, list[FrozenTrial]] = defaultdict(list)
+    for trial in complete:
+        generation = trial.system_attrs.get(GENERATION)
+        if generation is not None and axes.keys() <= trial.params.keys():
+            by_generation[generation].append(trial)
+    while len(trials := by_generation[optimizer.generation]) >= optimizer.population_size:
+        told = trials[: optimizer.population_size]
+        optimizer.tell([(_to_unit(axes, trial.params), sign * _value(trial)) for trial in told])
+    return optimizer
+
+
+def _value(trial: FrozenTrial) -> float:
+    assert trial.value is not None, trial.number  # it is complete
+    return trial.value
+
+
+def _to_unit(axes: Mapping[str, Numeric], params: Mapping[str, Any]) -> FloatArray:
+    units = []
+    for name, axis in axes.items():
+        low, high = _bounds(axis)
+        value = math.log(params[name]) if axis.log else float(params[name])
+        units.append(min(1.0, max(0.0, (value - low) / (high - low))))
+    return np.array(units)
+
+
+def _from_unit(axis: Numeric, unit: float) -> int | float:
+    low, high = _bounds(axis)
+    scaled = low + float(unit) * (high - low)
+    value = math.exp(scaled) if axis.log else scaled
+    if axis.step is not None:
+        value = axis.low + round((value - axis.low) / axis.step) * axis.step
+    value = min(max(value, axis.low), axis.high)
+    return round(value) if isinstance(axis, IntDistribution) else value
+
+
+def _bounds(axis: Numeric) -> tuple[float, float]:
+    """What 0 and 1 stand for: steps have half of theirs on either side, so that all are equally wide."""
+    half = 0.5 * axis.step if axis.step is not None else 0.0
+    low, high = axis.low - half, axis.high + half
+    return (math.log(low), math.log(high)) if axis.log else (low, high)

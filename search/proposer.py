@@ -1,0 +1,78 @@
+"""From a sampler's points to proposals: experiments whose data sets are prepared and stages are known."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from crtcore.config import Experiment
+from crtcore.configfile import override
+from crtcore.errors import ConfigError
+from crtcore.pipeline import Plan
+from search.ledger import Ledger
+from search.objectives import METRIC, Foreknown, is_within
+from search.proposal import Proposal
+from search.sampling import Params, Sampling
+from search.space import distributions
+
+
+class Proposer:
+    """The proposals of a sweep.
+
+    `plan_of` gives an experiment's stages and `prepare` builds its data sets, both from data that lie where
+    the sweep is driven; `foreknown` gives the objectives that need no run. `first` are points, or parts of
+    points, to propose before the sampler's own.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        *,
+        plan_of: Callable[[Experiment], Plan],
+        prepare: Callable[[Experiment], None],
+        foreknown: Foreknown,
+        first: Sequence[Params],
+    ) -> None:
+        self._experiment = experiment
+        self._plan_of = plan_of
+        self._prepare = prepare
+        self._foreknown = foreknown
+        self._space = distributions(experiment.search)
+        self._sampling = Sampling(
+            experiment.search, self._space, seed=experiment.seed, is_allowed=self._is_allowed, first=first
+        )
+
+    @property
+    def num_proposals(self) -> int:
+        """How many proposals the sweep makes in all."""
+        return self._sampling.num_proposals
+
+    def propose(self, ledger: Ledger) -> Proposal:
+        """The next trial of the study, which waits there from now on."""
+        number = len(ledger)
+        suggestion = self._sampling.propose(ledger.study, number)
+        # Prepared before the study knows of the trial: data that cannot be used leave no trial behind.
+        proposal = self.proposal(number, suggestion.params)
+        ledger.add(suggestion, self._space, {"proposal": number, "stages": proposal.digests})
+        return proposal
+
+    def proposal(self, number: int, params: Mapping[str, Any]) -> Proposal:
+        """Trial `number`, which sets `params`, its data sets prepared."""
+        experiment = override(self._experiment, params)
+        self._prepare(experiment)
+        return Proposal(number=number, params=params, experiment=experiment, plan=self._plan_of(experiment))
+
+    def objectives(self, proposal: Proposal, metric: float) -> list[float]:
+        """What a trial that ended with `metric` achieved, in the order of the config."""
+        values = {METRIC: metric, **self._foreknown(proposal.experiment)}
+        return [values[name] for name in self._experiment.search.objectives]
+
+    def _is_allowed(self, params: Params) -> bool:
+        """Whether a point keeps the bounds, and its settings go together at all."""
+        experiment = override(self._experiment, params)
+        bounds = experiment.search.constraints
+        if bounds and not is_within(bounds, self._foreknown(experiment)):
+            return False
+        try:
+            self._plan_of(experiment)
+        except ConfigError:
+            return False
+        return True
