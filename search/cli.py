@@ -53,17 +53,23 @@ Overrides = Annotated[
 ]
 
 
+Address = Annotated[
+    str | None, typer.Option(help="A Ray cluster; `auto` is the one this machine belongs to.")
+]
+
+
 @app.command(epilog="Example: crtsearch prepare demo")
-def prepare(config: Config, overrides: Overrides = None) -> None:
+def prepare(config: Config, overrides: Overrides = None, address: Address = None) -> None:
     """Turn the recordings into spectrogram images, once; a sweep does so too if this has not been run."""
     experiment = _load(config, overrides)
     from crtcore.pipeline import open_store, plan, read_sources
     from crtcore.pipeline import prepare as prepare_sets
     from search.live import LiveView
+    from search.preparation import RayJobs
 
     store, sources = open_store(experiment), read_sources(experiment)
-    with LiveView(_stderr()) as view:
-        prepare_sets(store, experiment, sources, on_progress=view.on_progress)
+    with LiveView(_stderr()) as view, RayJobs(address) as map_jobs:
+        prepare_sets(store, experiment, sources, map_jobs=map_jobs, on_progress=view.on_progress)
     stages = plan(experiment, sources)
     for name, stage in (("arrhythmia", stages.arrhythmia), ("cohort", stages.cohort)):
         manifest = store.find(stage)
@@ -77,25 +83,33 @@ def sweep(
     config: Config,
     overrides: Overrides = None,
     name: Annotated[str | None, typer.Option(help="The sweep's name, if not the config's.")] = None,
-    address: Annotated[
-        str | None, typer.Option(help="A Ray cluster to run on; `auto` is the one this machine belongs to.")
+    warm_start: Annotated[
+        str | None, typer.Option(metavar="OTHER", help="A sweep whose best point is tried first.")
     ] = None,
+    address: Address = None,
     as_json: Json = False,
 ) -> None:
     """Run the search; the same command again resumes it, and reads what is finished."""
     experiment = _load(config, overrides, name)
     from search.live import LiveView
+    from search.outcome import sweep_outcome
     from search.sweep import run_sweep
 
     space = list(experiment.search.space)
     try:
         with LiveView(_stderr(), parameters=space, num_trials=experiment.search.trials) as view:
             leaderboard = run_sweep(
-                experiment, address=address, on_update=view.on_update, on_progress=view.on_progress
+                experiment,
+                address=address,
+                warm_start=warm_start,
+                on_update=view.on_update,
+                on_progress=view.on_progress,
             )
     except KeyboardInterrupt:
         typer.echo(f"crtsearch: {experiment.name} interrupted; the same command again resumes it", err=True)
         raise typer.Exit(INTERRUPTED) from None
+    for sentence in sweep_outcome(experiment.storage, experiment.name).sentences():
+        typer.echo(sentence, err=True)
     _show(leaderboard, as_json=as_json)
 
 
@@ -130,15 +144,42 @@ def dashboard(
 
 
 @app.command(epilog="Example: crtsearch check demo --set search.trials=8")
-def check(config: Config, overrides: Overrides = None, as_json: Json = False) -> None:
-    """Validate config, database and cohort; say what would run and what is already built."""
+def check(
+    config: Config, overrides: Overrides = None, address: Address = None, as_json: Json = False
+) -> None:
+    """Validate config, database and cohort; say what would run, what is built and what is left."""
     experiment = _load(config, overrides)
     from search.check import check as check_experiment
     from search.live import LiveView
 
+    nodes = None
+    if address is not None:
+        from search.cluster import connected, node_resources
+
+        with connected(address):
+            nodes = node_resources()
     with LiveView(_stderr()) as view:
-        result = check_experiment(experiment, on_progress=view.on_progress)
+        result = check_experiment(experiment, nodes=nodes, on_progress=view.on_progress)
     typer.echo(result.to_json() if as_json else "\n".join(result.sentences()))
+
+
+@app.command(epilog="Example: crtsearch gc --storage storage --remove")
+def gc(
+    storage: Storage = "storage",
+    remove: Annotated[bool, typer.Option("--remove", help="Remove what is listed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List what lies in a storage that no sweep refers to, a day old or older; remove it only if told to."""
+    from search.housekeeping import housekeep
+
+    result = housekeep(storage, remove=remove)
+    if as_json:
+        typer.echo(result.to_json())
+        return
+    for leftover in result.leftovers:
+        typer.echo(f"{leftover.kind}: {leftover.path}, {leftover.num_bytes:,} bytes")
+    for sentence in result.sentences():
+        typer.echo(sentence)
 
 
 @app.command(epilog="Example: crtsearch simulate data/simulated --seed 1")

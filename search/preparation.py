@@ -13,7 +13,7 @@ from crtcore.signal.formats import files_of
 
 if TYPE_CHECKING:
     from ray import ObjectRef
-MIN_JOBS = 8  # fewer are done sooner than a Ray is started for them
+MIN_JOBS = 16  # fewer are done sooner than a Ray is started for them
 
 BuildShard = Callable[[ShardJob], None]
 Files = dict[str, bytes]  # of one recording, by their names

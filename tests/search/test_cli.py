@@ -1,6 +1,7 @@
 """The command line as its user meets it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +12,12 @@ from typer.testing import CliRunner
 from crtcore.config import Experiment
 from crtcore.data.simulate import simulate
 from crtcore.signal.wfdb_reader import read_recording
+from crtcore.stages import Stage, StageStore
 from search.cli import app
 from search.leaderboard import build_leaderboard
 from search.study import open_study
 
-COMMANDS = ("prepare", "sweep", "best", "dashboard", "check", "simulate")
+COMMANDS = ("prepare", "sweep", "best", "dashboard", "check", "gc", "simulate")
 CONFIG = """
 name: tiny
 arrhythmia: {database: mitdb}
@@ -134,6 +136,22 @@ def test_simulate_check_prepare_check(tmp_path: Path, monkeypatch: pytest.Monkey
 def num_leads(data: Path) -> int:
     first = sorted((data / "mitdb").glob("*.hea"))[0]
     return len(read_recording(first.with_suffix("")).leads)
+
+
+def test_gc_lists_and_removes_only_what_no_sweep_refers_to(tmp_path: Path) -> None:
+    storage = tmp_path / "storage"
+    open_study(str(storage), "young", create=True)
+    store = StageStore(str(storage), cache=tmp_path)
+    old = Stage(name="toy", config={}, inputs=(), version=1)
+    store.commit(old, {"a": b"12345"}, {})
+    folder = storage / "stages" / "toy" / old.digest
+    for path in (*folder.iterdir(), folder):
+        os.utime(path, (0, 0))
+    listed = CliRunner().invoke(app, ["gc", "--storage", str(storage)])
+    assert listed.exit_code == 0, listed.output
+    assert old.digest in listed.stdout and "--remove" in listed.stdout and folder.is_dir()
+    removed = CliRunner().invoke(app, ["gc", "--storage", str(storage), "--remove", "--json"])
+    assert json.loads(removed.stdout)["is_removed"] and not folder.exists()
 
 
 def test_simulate_refuses_a_folder_with_other_things_in_it(tmp_path: Path) -> None:
