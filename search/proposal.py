@@ -18,6 +18,8 @@ class Proposal:
     params: Mapping[str, Any]
     experiment: Experiment
     plan: Plan
+    work: float  # relative to other proposals
+    is_begun: bool = False  # by an earlier run of the sweep
 
     @property
     def stages(self) -> tuple[Stage, ...]:

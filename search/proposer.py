@@ -12,6 +12,7 @@ from search.objectives import METRIC, Foreknown, is_within
 from search.proposal import Proposal
 from search.sampling import Params, Sampling
 from search.space import distributions
+from search.work import relative_work
 
 
 class Proposer:
@@ -45,6 +46,11 @@ class Proposer:
         """How many proposals the sweep makes in all."""
         return self._sampling.num_proposals
 
+    @property
+    def learns(self) -> bool:
+        """Whether a proposal is the better the more trials are finished before it."""
+        return self._experiment.search.sampler not in ("random", "grid")
+
     def propose(self, ledger: Ledger) -> Proposal:
         """The next trial of the study, which waits there from now on."""
         number = len(ledger)
@@ -54,11 +60,18 @@ class Proposer:
         ledger.add(suggestion, self._space, {"proposal": number, "stages": proposal.digests})
         return proposal
 
-    def proposal(self, number: int, params: Mapping[str, Any]) -> Proposal:
+    def proposal(self, number: int, params: Mapping[str, Any], *, is_begun: bool = False) -> Proposal:
         """Trial `number`, which sets `params`, its data sets prepared."""
         experiment = override(self._experiment, params)
         self._prepare(experiment)
-        return Proposal(number=number, params=params, experiment=experiment, plan=self._plan_of(experiment))
+        return Proposal(
+            number=number,
+            params=params,
+            experiment=experiment,
+            plan=self._plan_of(experiment),
+            work=relative_work(experiment),
+            is_begun=is_begun,
+        )
 
     def objectives(self, proposal: Proposal, metric: float) -> list[float]:
         """What a trial that ended with `metric` achieved, in the order of the config."""

@@ -65,7 +65,7 @@ def test_a_trial_is_put_aside_between_its_stages(tmp_path: Path) -> None:
     sweep = world(tmp_path, {"wall_clock": 0.5})
     sweep.run()
     assert [stage.name for stage in sweep.built] == ["prepare", "prepare", "pretrain"]
-    assert [trial.state for trial in sweep.trials] == [TrialState.WAITING]
+    assert {trial.state for trial in sweep.trials} == {TrialState.WAITING}
     assert sweep.updates[-1].message == "search.wall_clock is used up"
 
 

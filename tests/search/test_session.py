@@ -141,14 +141,17 @@ def test_a_grid_ends_with_its_last_point(tmp_path: Path) -> None:
     assert len(points) == len(set(points)) == 2 * 3 * 2
 
 
-def test_slots_are_never_overfilled_and_waiting_trials_hold_none(tmp_path: Path) -> None:
-    world = World(tmp_path, search_config("grid", "none"))
+@pytest.mark.parametrize(("sampler", "num_waiting"), [("tpe", LOOKAHEAD * 3), ("grid", 12 - 2)])
+def test_slots_are_never_overfilled_and_waiting_trials_hold_none(
+    tmp_path: Path, sampler: str, num_waiting: int
+) -> None:
+    world = World(tmp_path, search_config(sampler, "none"))
     session = world.session()
     handed_out = [proposal for _ in range(10) if (proposal := session.next(3)) is not None]
     # One for each depth: all others wait for what these two build, and only so many are drawn ahead.
     assert sorted(proposal.params["pretrain.depth"] for proposal in handed_out) == [18, 34]
     waiting = {update.number for update in world.updates} - {proposal.number for proposal in handed_out}
-    assert len(waiting) == LOOKAHEAD * 3
+    assert len(waiting) == num_waiting
     session.report(handed_out[0].number, report_of("finetune", 1, 5, 0.7), node="here")
     assert session.next(3) is None  # its stages are not in the store
     for stage in handed_out[0].stages:
@@ -161,10 +164,10 @@ def test_slots_are_never_overfilled_and_waiting_trials_hold_none(tmp_path: Path)
 
 
 def test_a_point_that_was_evaluated_is_answered_at_no_cost(tmp_path: Path) -> None:
-    world = World(tmp_path, search_config("random", "asha", trials=4))
+    world = World(tmp_path, search_config("tpe", "asha", trials=4))
     world.run()
     # The same sweep under another name: all stages that were finished are there, and so is every answer.
-    again = World(tmp_path, search_config("random", "asha", trials=4))
+    again = World(tmp_path, search_config("tpe", "asha", trials=4))
     session = again.session()
     session.look_ahead()
     num_answered = len(again.trials) - 1 if not session.is_done else len(again.trials)

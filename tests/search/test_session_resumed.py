@@ -76,7 +76,7 @@ def test_orphaned_trials_are_adopted_first_in_the_order_of_their_numbers(tmp_pat
 
 
 def test_a_halted_sweep_keeps_its_trials_for_the_next_run(tmp_path: Path) -> None:
-    world = World(tmp_path, search_config("random", "none", trials=2))
+    world = World(tmp_path, search_config("tpe", "none", trials=2))
     session = world.session()
     session.next(1)
     session.halt(0, "stage pretrain/abc is damaged")
@@ -90,13 +90,14 @@ def test_a_halted_sweep_keeps_its_trials_for_the_next_run(tmp_path: Path) -> Non
 def test_a_defect_halts_the_sweep_before_it_fails_all_trials(tmp_path: Path) -> None:
     world = World(tmp_path, search_config("random", "none", trials=9))
     session = world.session()
-    for number, reason in enumerate(["lost node a", "no GPU", "no GPU", "", "no GPU", "no GPU", "no GPU"]):
+    for reason in ("lost node a", "no GPU", "no GPU", "", "no GPU", "no GPU", "no GPU"):
         assert not session.halted
-        session.next(1)
-        session.trouble(number, reason)
-        session.fail(number, "" if reason else "auc is nan after epoch 1")
+        proposal = session.next(1)
+        assert proposal is not None
+        session.trouble(proposal.number, reason)
+        session.fail(proposal.number, "" if reason else "auc is nan after epoch 1")
     assert session.halted == "3 trials in a row failed alike: no GPU"
-    assert Counter(trial.state for trial in world.trials) == {TrialState.FAIL: 7}
+    assert Counter(trial.state for trial in world.trials)[TrialState.FAIL] == 7
 
 
 def test_more_trials_go_on_where_the_sweep_ended_and_fewer_end_it(tmp_path: Path) -> None:
