@@ -42,8 +42,8 @@ def pick(
     best: Candidate | None = None
     most = (False, -1, 0.0)
     for candidate in waiting:
-        unbuilt = {stage.digest for stage in candidate.stages if not is_built(stage)}
+        unbuilt = [stage.digest for stage in candidate.stages if not is_built(stage)]
         rank = (candidate.is_begun, len(unbuilt), candidate.work)
-        if rank > most and unbuilt.isdisjoint(building):
+        if rank > most and building.isdisjoint(unbuilt):
             best, most = candidate, rank
     return best

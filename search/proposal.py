@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from crtcore.config import Experiment
@@ -21,7 +22,7 @@ class Proposal:
     work: float  # relative to other proposals
     is_begun: bool = False  # by an earlier run of the sweep
 
-    @property
+    @cached_property
     def stages(self) -> tuple[Stage, ...]:
         """All stages in build order. The last is shared by trials that happen to have the same parameters."""
         return (*self.plan.shared, self.plan.finetune)

@@ -74,6 +74,7 @@ class Session:
         self._ledger = Ledger(study)
         self._budget = Budget(experiment, spent_s=self._ledger.elapsed_s, clock_s=clock_s)
         self._waiting: list[Proposal] = []
+        self._unasked: list[Proposal] = []  # of these, whose results the store may have
         self._running: dict[int, Run] = {}
         self._built: dict[str, bool] = {}  # what is known of stages, by digest
         self._given_up: list[str] = []  # what the trials that ended last were given up for
@@ -113,18 +114,8 @@ class Session:
         if self.halted:
             return "halted"
         if self._ledger.num_finished >= self._proposer.num_proposals:
-            return "trials" if self.num_trials == self._experiment.search.trials else "grid"
+            return "trials" if self._proposer.num_proposals == self._experiment.search.trials else "grid"
         return self.used_up or "interrupted"
-
-    @property
-    def num_finished(self) -> int:
-        """Trials that are COMPLETE, PRUNED or FAIL."""
-        return self._ledger.num_finished
-
-    @property
-    def num_trials(self) -> int:
-        """Trials that the sweep will have when it is done."""
-        return self._proposer.num_proposals
 
     def next(self, num_slots: int) -> Proposal | None:
         """The trial to start now where `num_slots` run at a time; None while all slots are taken, all
@@ -172,7 +163,11 @@ class Session:
         if report.stage == "finetune":
             # Only the newest epoch is undecided: an adopted trial got past the earlier ones.
             is_newest = report.epoch == max(run.curve)
-            if is_newest and report.epoch < report.num_epochs and self._is_out(run):
+            if (
+                is_newest
+                and report.epoch < report.num_epochs
+                and self._rule.is_out(number, run.curve, self._ledger.others(number))
+            ):
                 self._finish(run, TrialState.PRUNED)
                 return False
         elif report.epoch == report.num_epochs and self.used_up:
@@ -223,6 +218,7 @@ class Session:
 
     def _wait(self, proposal: Proposal) -> None:
         self._waiting.append(proposal)
+        self._unasked.append(proposal)
         self._on_update(TrialUpdate(number=proposal.number, state="WAITING", params=proposal.params))
 
     def _start(self, proposal: Proposal) -> Run:
@@ -236,7 +232,8 @@ class Session:
 
     def _answer(self) -> None:
         """Finish every waiting trial whose result the stage store has, whoever put it there."""
-        for proposal in [each for each in self._waiting if self._is_built(each.plan.finetune)]:
+        unasked, self._unasked = self._unasked, []
+        for proposal in [each for each in unasked if self._is_built(each.plan.finetune)]:
             self._waiting.remove(proposal)
             run = self._start(proposal)
             history = self._store.path(proposal.plan.finetune, HISTORY_FILE).read_bytes()
@@ -254,10 +251,6 @@ class Session:
                 return False
             self._ledger.report(run.proposal.number, report.epoch, value)
         return True
-
-    def _is_out(self, run: Run) -> bool:
-        number = run.proposal.number
-        return self._rule.is_out(number, run.curve, self._ledger.others(number))
 
     def _is_built(self, stage: Stage) -> bool:
         if stage.digest not in self._built:
@@ -293,6 +286,8 @@ class Session:
             self._store.clear_progress(run.proposal.plan.finetune)  # nobody will go on from there
         del self._running[number]
         self._forget(run)
+        own = run.proposal.plan.finetune.digest
+        self._unasked += [each for each in self._waiting if each.plan.finetune.digest == own]
         self._given_up = []
         self._say(run, STATES[state], message=reason)
 
