@@ -1,0 +1,101 @@
+"""What a trial costs beside its computation: one slot, trials that compute next to nothing.
+
+    python benchmarks/overhead.py [--trials 60] [--quick]
+
+`overhead_s`: seconds of the sweep per trial less the seconds that the trial's own epochs took, from the first
+trial handed out to the last one finished (Ray's start, some seconds once, is `startup_s`). `replayed_s`: per
+trial, where every stage lies in the store already: a second sweep over the same configurations.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from ray._private.utils import get_num_cpus  # knows of container quotas, unlike os.cpu_count
+
+from crtcore.config import Experiment
+from crtcore.data.simulate import simulate
+from search.sweep import run_sweep
+from search.update import TrialUpdate
+
+QUICK_TRIALS: Final = 10
+
+
+class Stopwatch:
+    """When a sweep was started, when its first trial ran, when its last one was finished."""
+
+    def __init__(self) -> None:
+        self.start_s = time.monotonic()
+        self.first_s = self.last_s = self.start_s
+
+    def __call__(self, update: TrialUpdate) -> None:
+        now_s = time.monotonic()
+        if update.state == "RUNNING" and self.first_s == self.start_s:
+            self.first_s = now_s
+        if update.state in ("COMPLETE", "PRUNED", "FAIL"):
+            self.last_s = now_s
+
+
+def experiment(folder: Path, name: str, num_trials: int) -> Experiment:
+    rates = np.geomspace(1e-4, 1e-1, num_trials).tolist()
+    return Experiment.model_validate(
+        {
+            "name": name,
+            "storage": str(folder / "storage"),
+            "cache": folder / "cache",
+            "data": folder / "data",
+            "arrhythmia": {"database": "mitdb", "max_beats_per_record": 4},
+            "cohort": {"manifest": "cohort/cohort.csv", "leads": ["II"], "max_beats_per_recording": 1},
+            "pretrain": {"epochs": 1},
+            "finetune": {"epochs": 1, "folds": 2, "frozen_groups": 5},
+            "search": {
+                "trials": num_trials,
+                "sampler": "grid",
+                "scheduler": {"name": "none"},
+                "space": {"finetune.learning_rate": rates},
+            },
+            # More than half of the machine: one trial at a time.
+            "resources": {"trial": {"cpus": get_num_cpus() / 2 + 0.5}},
+        }
+    )
+
+
+def measure(folder: Path, name: str, num_trials: int) -> dict[str, Any]:
+    watch = Stopwatch()
+    leaderboard = run_sweep(experiment(folder, name, num_trials), on_update=watch)
+    busy_s = sum(row.seconds or 0.0 for row in leaderboard.rows)
+    return {
+        "complete": leaderboard.count("COMPLETE"),
+        "startup_s": round(watch.first_s - watch.start_s, 2),
+        "sweep_s": round(watch.last_s - watch.first_s, 2),
+        "busy_s": round(busy_s, 2),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, default=60)
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_TRIALS} trials")
+    arguments = parser.parse_args()
+    num_trials = QUICK_TRIALS if arguments.quick else arguments.trials
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        simulate(folder / "data", seed=1, num_records=4, minutes=0.5, num_patients=12)
+        built = measure(folder, "built", num_trials)
+        replayed = measure(folder, "replayed", num_trials)
+    result = {
+        "trials": num_trials,
+        "overhead_s": round((built["sweep_s"] - built["busy_s"]) / num_trials, 4),
+        "replayed_s": round(replayed["sweep_s"] / num_trials, 4),
+        "built": built,
+        "replayed": replayed,
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
