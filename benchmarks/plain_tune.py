@@ -37,7 +37,7 @@ from crtcore.model.checkpoint import load_backbone
 from crtcore.model.freezing import freeze_groups
 from crtcore.pipeline import open_store, plan
 from crtcore.stages import StageStore
-from crtcore.training.cross_validation import CrossValidation
+from crtcore.training.cross_validation import CrossValidation, initial_features
 from crtcore.training.device import use_device
 from crtcore.training.patients import PatientBeats, patient_beats
 from crtcore.training.pretrain import MODEL_FILE, run_pretrain
@@ -119,7 +119,9 @@ def _trainable(config: Params, *, base: Experiment, sources: Sources, trainer: T
 
 
 def train_as_ours(experiment: Experiment, sources: Sources) -> Iterator[Epoch]:
-    """Our numerics without our stages: pretrains for itself, and runs the frozen groups in every epoch."""
+    """Our numerics without our stages: pretrains for itself, and runs the frozen groups in every epoch (once
+    if all of them are frozen).
+    """
     start_s = time.monotonic()
     shared, stages = open_store(experiment), plan(experiment, sources)
     device = use_device(experiment.resources.trial)
@@ -129,11 +131,13 @@ def train_as_ours(experiment: Experiment, sources: Sources) -> Iterator[Epoch]:
             _link(shared, own, stage.name)
         for _ in run_pretrain(own, stages.pretrain, experiment, stages.arrhythmia, device):
             pass
-        body = load_backbone(own.path(stages.pretrain, MODEL_FILE)).to(device)
-    freeze_groups(body, experiment.finetune.frozen_groups)
+        backbone = load_backbone(own.path(stages.pretrain, MODEL_FILE)).to(device)
+    freeze_groups(backbone, experiment.finetune.frozen_groups)
     images = load_images(shared, stages.cohort)
     beats = patient_beats(images, torch.from_numpy(np.array(images.image_NFT)))
-    learner = CrossValidation(stages.finetune, experiment, body, beats, _folds(experiment, beats))
+    if experiment.finetune.frozen_groups == len(GROUPS):  # whoever trains a head alone runs the network once
+        beats = patient_beats(images, initial_features(backbone, beats).flatten(0, 1))
+    learner = CrossValidation(stages.finetune, experiment, backbone, beats, _folds(experiment, beats))
     for epoch in range(1, experiment.finetune.epochs + 1):
         metrics, _ = learner.run_epoch(epoch)
         yield Epoch(auc=metrics["auc"], seconds=time.monotonic() - start_s)

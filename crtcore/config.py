@@ -60,6 +60,16 @@ class CohortConfig(Settings):
     exclude: tuple[QualityFlag, ...] = Field(
         default=(), description="leave out recordings that carry one of these flags on a lead that is used"
     )
+    patients: tuple[str, ...] | None = Field(
+        default=None, description="only these patients of the manifest; all if unset"
+    )
+    class_names: tuple[str, str] = Field(
+        default=("non-responder", "responder"), description="what label 0 and label 1 are called in results"
+    )
+    note: str = Field(
+        default="",
+        description="a sentence that goes with every result: what label 1 means, that data are a stand-in",
+    )
 
 
 class PretrainConfig(Settings):

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from crtcore.config import Experiment
 from crtcore.data.cohort import cohort_sources
 from crtcore.errors import CrtError
 from crtcore.evaluation.comparators import Comparison, compare
 from crtcore.evaluation.rules import rule_comparators
 from search.out_of_fold import OutOfFold
-from search.stored_config import stored_experiment
 
 NUM_MANDATORY = 3  # of the rules; the last, QRS area, needs the recordings
 
@@ -25,17 +25,17 @@ class Baselines:
     remarks: tuple[str, ...]
 
 
-def mandatory_baselines(storage: str, name: str, predictions: OutOfFold, winner: int) -> Baselines:
+def mandatory_baselines(experiment: Experiment, predictions: OutOfFold, winner: int) -> Baselines:
     """The rules on the sweep's own patients, each compared with configuration `winner` of `predictions`.
 
     A leaderboard is not refused for want of a manifest: what stands in the way becomes a remark.
     """
     try:
-        _, patients, _ = cohort_sources(stored_experiment(storage, name))
+        _, patients, _ = cohort_sources(experiment)
         patients = predictions.in_order(patients)
         rules = rule_comparators(patients, {})[:NUM_MANDATORY]
     except CrtError as error:
-        return Baselines(comparisons=(), remarks=(f"baselines not available: {error}",))
+        return without_baselines(error)
     return Baselines(
         comparisons=compare(
             np.asarray(predictions.label_P),
@@ -49,3 +49,8 @@ def mandatory_baselines(storage: str, name: str, predictions: OutOfFold, winner:
             if rule.missing_column is not None
         ),
     )
+
+
+def without_baselines(reason: CrtError) -> Baselines:
+    """None, and why."""
+    return Baselines(comparisons=(), remarks=(f"baselines not available: {reason}",))

@@ -5,17 +5,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from crtcore.data.caveat import caveat, is_simulated, outcome_sentence
 from crtcore.errors import DataError
 from crtcore.evaluation.thresholds import youden_threshold
 from crtcore.pipeline import OnProgress
-from crtcore.prediction.bundle_file import read_bundle, write_bundle
+from crtcore.prediction.bundle_file import read_bundle, read_model_card, write_bundle
 from crtcore.prediction.onnx_file import require_onnx, write_onnx
 from crtcore.prediction.predictor import Predictor, Preparation
-from search.provenance import is_simulated, outcome_sentence, provenance
+from search.provenance import provenance
 from search.winner import Winner, cohort_inputs, find_winner, refit
 
 ONNX_FILE = "model.onnx"
-CLASSES = ("non-responder", "responder")
 INTENDED_USE = (
     "Research on the cohort that it was trained on and on cohorts like it. Not a medical device: it must not "
     "decide on the treatment of a patient."
@@ -61,16 +61,16 @@ def export_bundle(
             amplitude=winner.experiment.finetune.amplitude,
         ),
         threshold=threshold,
-        classes=CLASSES,
+        classes=winner.base.cohort.class_names,
     )
     write_bundle(folder, predictor, model_card(winner))
     num_patients = len(predictions.patient_ids)
     said = [
         (
             f"{folder}: trial {winner.row.number} of {name}, trained on all {num_patients} patients; "
-            f"{CLASSES[1]} from a probability of {threshold:.3f}."
+            f"{predictor.classes[1]} from a probability of {threshold:.3f}."
         ),
-        winner.leaderboard.sentences()[1],
+        *winner.leaderboard.sentences()[1:],
     ]
     if onnx:
         difference = write_onnx(folder / ONNX_FILE, predictor.model, cohort_inputs(winner))
@@ -85,9 +85,11 @@ def model_card(winner: Winner) -> dict[str, Any]:
     return {
         "name": board.name,
         "intended_use": INTENDED_USE,
+        "caveat": caveat(winner.base),
         "simulated_data": is_simulated(winner.base),
         "outcome": outcome_sentence(winner.base),
         "training_data": winner.row.counts,
+        "pretrained": winner.is_pretrained,
         "leads": list(winner.sources.cohort_leads),
         "hyperparameters": winner.row.params,
         "corrected_auc": asdict(board.corrected),
@@ -104,6 +106,11 @@ def predict(folder: Path, recordings: Sequence[Path]) -> tuple[Prediction, ...]:
     """A prediction or a refusal for each recording, in order. StorageError if the bundle cannot be used."""
     predictor = read_bundle(folder)
     return tuple(_predict(predictor, path) for path in recordings)
+
+
+def bundle_caveat(folder: Path) -> str:
+    """What must be said of the data that a bundle's model was trained on; empty if nothing is known."""
+    return str(read_model_card(folder).get("caveat", ""))
 
 
 def _predict(predictor: Predictor, path: Path) -> Prediction:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
-from crtcore.errors import CrtError
+from crtcore.errors import CrtError, SweepError
 from search.cli_results import Json, Storage, SweepName, add_result_commands
 
 if TYPE_CHECKING:
@@ -56,6 +56,9 @@ Overrides = Annotated[
 Address = Annotated[
     str | None, typer.Option(help="A Ray cluster; `auto` is the one this machine belongs to.")
 ]
+ClusterFile = Annotated[
+    Path | None, typer.Option("--cluster", metavar="FILE", help="The file that `ray up` was called with.")
+]
 
 
 @app.command(epilog="Example: crtsearch prepare demo")
@@ -68,7 +71,7 @@ def prepare(config: Config, overrides: Overrides = None, address: Address = None
     from search.preparation import RayJobs
 
     store, sources = open_store(experiment), read_sources(experiment)
-    with LiveView(_stderr()) as view, RayJobs(address) as map_jobs:
+    with LiveView(_stderr()) as view, RayJobs(address, experiment.storage) as map_jobs:
         prepare_sets(store, experiment, sources, map_jobs=map_jobs, on_progress=view.on_progress)
     stages = plan(experiment, sources)
     for name, stage in (("arrhythmia", stages.arrhythmia), ("cohort", stages.cohort)):
@@ -87,9 +90,30 @@ def sweep(
         str | None, typer.Option(metavar="OTHER", help="A sweep whose best point is tried first.")
     ] = None,
     address: Address = None,
+    cluster: ClusterFile = None,
     as_json: Json = False,
 ) -> None:
     """Run the search; the same command again resumes it, and reads what is finished."""
+    if cluster is not None:
+        if address is not None:
+            raise SweepError("give --address or --cluster, not both")
+        from search.remote.job import sweep_on_cluster
+
+        try:
+            sweep_on_cluster(
+                cluster,
+                config,
+                overrides or (),
+                name=name,
+                warm_start=warm_start,
+                as_json=as_json,
+                on_log=lambda text: typer.echo(text, nl=False),
+                tell=lambda sentence: typer.echo(sentence, err=True),
+            )
+        except KeyboardInterrupt:
+            typer.echo("crtsearch: the sweep goes on; the same command comes back to it", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        return
     experiment = _load(config, overrides, name)
     from search.live import LiveView
     from search.outcome import sweep_outcome
@@ -131,8 +155,22 @@ def dashboard(
         int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes any free one.")
     ] = 8080,
     storage: Storage = "storage",
+    cluster: ClusterFile = None,
 ) -> None:
-    """Serve Optuna's dashboard on a sweep, running or finished, until Ctrl-C."""
+    """Serve Optuna's dashboard on a sweep, running or finished, until Ctrl-C; with --cluster Ray's too."""
+    if cluster is not None:
+        from search.remote.dashboard import forward_dashboards
+
+        try:
+            forward_dashboards(
+                cluster,
+                name,
+                port=port,
+                on_ready=lambda ray, optuna: typer.echo(f"Ray: {ray}\n{name}: {optuna} (Ctrl-C ends both)"),
+            )
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+        return
     from search.dashboard import serve_dashboard
 
     try:

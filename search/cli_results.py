@@ -1,4 +1,4 @@
-"""The commands on a finished sweep: report, export, predict."""
+"""The commands on a finished sweep: report, nested, export, predict."""
 
 import json
 from collections.abc import Callable
@@ -21,6 +21,7 @@ def add_result_commands(app: typer.Typer) -> None:
     """Register the commands, in the order in which `--help` lists them."""
     commands: tuple[tuple[Callable[..., None], str], ...] = (
         (report, "Example: crtsearch report demo"),
+        (nested, "Example: crtsearch nested demo --json"),
         (export, "Example: crtsearch export demo -o demo_bundle"),
         (predict, "Example: crtsearch predict demo_bundle data/simulated/cohort/records/sim001"),
     )
@@ -38,6 +39,33 @@ def report(name: SweepName, storage: Storage = "storage") -> None:
     with LiveView(Console(stderr=True)) as view:
         page = write_report(storage, name, on_progress=view.on_progress)
     typer.echo(str(page))
+
+
+def nested(
+    name: SweepName,
+    storage: Storage = "storage",
+    address: Annotated[
+        str | None, typer.Option(help="A Ray cluster, `auto` or host:port; this machine if unset.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run the search again in each fold, without the patients scored: a sweep a fold, pre-training shared."""
+    import functools
+
+    from rich.console import Console
+
+    from search.live import LiveView
+    from search.nested import run_nested
+    from search.stored_config import stored_experiment
+    from search.sweep import run_sweep
+
+    with LiveView(Console(stderr=True)) as view:
+        estimate = run_nested(
+            stored_experiment(storage, name),
+            search=functools.partial(run_sweep, address=address),
+            on_progress=view.on_progress,
+        )
+    typer.echo(estimate.to_json() if as_json else "\n".join(estimate.sentences()))
 
 
 def export(
@@ -65,14 +93,16 @@ def predict(
     ],
     as_json: Json = False,
 ) -> None:
-    """Print the probability of response for each recording as CSV; refuse recordings of poor quality."""
+    """Print each recording's probability of the outcome as CSV; refuse recordings of poor quality."""
     import csv
     import sys
     from dataclasses import asdict
 
+    from search.bundle import bundle_caveat
     from search.bundle import predict as predict_recordings
 
     predictions = predict_recordings(bundle, recordings)
+    caveat = bundle_caveat(bundle)
     rows = [asdict(prediction) for prediction in predictions]
     refused = [prediction.refused for prediction in predictions if prediction.refused is not None]
     if as_json:
@@ -81,6 +111,8 @@ def predict(
         writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+    if caveat:
+        typer.echo(f"crtsearch: the model's data: {caveat}", err=True)
     for sentence in refused:
         typer.echo(f"crtsearch: {sentence}", err=True)
     if refused:

@@ -1,15 +1,24 @@
-"""optuna-dashboard on a sweep's study: histories, learning curves, parameter importances, each trial."""
+"""optuna-dashboard on a sweep's study: histories, learning curves, importances, each trial's pictures."""
 
+import functools
+import threading
+import time
 from collections.abc import Callable
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import optuna_dashboard
 
+from crtcore.config import Experiment
 from crtcore.errors import SweepError
-from search.study import STUDY_FILE, open_study, sweep_dir
+from crtcore.stages import StageStore
+from search.artifacts import artifacts_dir
+from search.drawn_artifacts import DrawnArtifacts
+from search.study import open_study, study_storage
 
 HOST = "127.0.0.1"  # the dashboard can change the study, so only this machine may reach it
+REFRESH_S = 5.0  # how often the note looks for news at the most
+SHARE = 0.05  # of a core that the note may take from a sweep on the same machine
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -24,12 +33,18 @@ class _QuietHandler(WSGIRequestHandler):
 
 
 def serve_dashboard(storage: str, name: str, *, port: int = 8080, on_ready: Callable[[str], None]) -> None:
-    """Serve the study of sweep `name` until interrupted; `on_ready` gets the address once it answers.
+    """Serve the study of sweep `name`, running or finished, until interrupted; `on_ready` gets its address
+    once it answers.
 
-    Port 0 takes any free one. SweepError if there is no such sweep or the port is taken.
+    Pictures are drawn when they are looked at and kept in the sweep's folder; the study's note follows the
+    sweep. Port 0 takes any free one. SweepError if there is no such sweep or the port is taken.
     """
-    open_study(storage, name, create=False)  # names the sweeps there are, if this is none of them
-    app = optuna_dashboard.wsgi(f"sqlite:///{sweep_dir(storage, name) / STUDY_FILE}")
+    study = open_study(storage, name, create=False)  # names the sweeps there are, if this is none of them
+    store = StageStore(storage, cache=Experiment.model_fields["cache"].default)
+    artifacts = DrawnArtifacts(
+        artifacts_dir(storage, name), store, functools.partial(_class_names, storage, name)
+    )
+    app = optuna_dashboard.wsgi(study_storage(storage, name), artifact_store=artifacts)
     try:
         server = make_server(HOST, port, app, server_class=_Server, handler_class=_QuietHandler)
     except OSError as error:
@@ -37,6 +52,32 @@ def serve_dashboard(storage: str, name: str, *, port: int = 8080, on_ready: Call
             f"port {port} on {HOST} cannot be used ({error.strerror}); give another with --port, "
             f"or 0 for any free one"
         ) from error
+    closing = threading.Event()
+    keeper = threading.Thread(target=_keep_note, args=(storage, name, closing), daemon=True)
     with server:
-        on_ready(f"http://{HOST}:{server.server_port}/")
-        server.serve_forever()
+        keeper.start()
+        on_ready(f"http://{HOST}:{server.server_port}/dashboard/studies/{study._study_id}")
+        try:
+            server.serve_forever()
+        finally:
+            closing.set()
+
+
+# What follows loads torch and statistics, which the first page can do without.
+
+
+def _class_names(storage: str, name: str) -> tuple[str, str]:
+    from search.stored_config import stored_experiment
+
+    return stored_experiment(storage, name).cohort.class_names
+
+
+def _keep_note(storage: str, name: str, closing: threading.Event) -> None:
+    from search.note import NoteKeeper
+
+    keeper = NoteKeeper(storage, name)
+    pause_s = 0.0
+    while not closing.wait(pause_s):
+        start_s = time.process_time()
+        keeper.refresh()
+        pause_s = max(REFRESH_S, (time.process_time() - start_s) / SHARE)

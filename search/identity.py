@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 import yaml
@@ -11,17 +11,21 @@ from pydantic import ValidationError
 
 from crtcore.config import Experiment
 from crtcore.errors import SweepError
-from crtcore.pipeline import Plan
+
+if TYPE_CHECKING:  # it loads torch, which whoever only reads a sweep has no use for
+    from crtcore.pipeline import Plan
 
 CONFIG_FILE = "config.yaml"
-# What may change between two runs of one sweep: where things lie (their content is compared by digest), what
-# they run on, how long the sweep is.
+# What may change between two runs of one sweep: where things lie (their content is compared by digest), how
+# results are worded, what they run on, how long the sweep is.
 FREE_KEYS = (
     "storage",
     "cache",
     "data",
     "arrhythmia.database",
     "cohort.manifest",
+    "cohort.class_names",
+    "cohort.note",
     "resources.trial.",
     "resources.max_failures",
     "search.trials",
@@ -31,7 +35,7 @@ FREE_KEYS = (
 DIGESTS = "digests"
 
 
-def keep_identity(study: optuna.Study, folder: Path, experiment: Experiment, plan: Plan) -> None:
+def keep_identity(study: optuna.Study, folder: Path, experiment: Experiment, plan: "Plan") -> None:
     """Store the resolved config in the sweep's folder and the base experiment's stages in its study.
 
     Raises SweepError if the sweep already has trials and settings, data or code are not those it was started

@@ -11,11 +11,13 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from crtcore.config import Experiment
-from crtcore.errors import StorageError
+from crtcore.data.caveat import caveat
+from crtcore.errors import CrtError, StorageError
 from crtcore.evaluation.selection import BbcEstimate, bbc_cv
 from crtcore.stages import StageKey, StageStore
-from search.baselines import Baselines, mandatory_baselines
+from search.baselines import Baselines, mandatory_baselines, without_baselines
 from search.out_of_fold import OutOfFold, read_out_of_fold
+from search.stored_config import stored_experiment
 from search.study import open_study
 
 STATES = ("COMPLETE", "PRUNED", "RUNNING", "WAITING", "FAIL")  # the order in which rows are listed
@@ -54,6 +56,7 @@ class Leaderboard:
 
     `predictions` are the out-of-fold ones of the complete trials, `corrected` is the BBC-CV estimate over
     them, and `baselines` are the rules that any model must beat; all None while no trial is complete.
+    `caveat` is what must be said of the data, empty if nothing.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Leaderboard:
     predictions: OutOfFold | None = None
     corrected: BbcEstimate | None = None
     baselines: Baselines | None = None
+    caveat: str = ""
 
     @property
     def best(self) -> Row | None:
@@ -78,7 +82,7 @@ class Leaderboard:
         return sum(row.state == state for row in self.rows)
 
     def sentences(self) -> tuple[str, ...]:
-        """The result in words: what the winner scored and on what, and what that is worth."""
+        """The result in words: what the winner scored and on what, what that is worth, and on what data."""
         if self.best is None or self.corrected is None:
             return (f"No trial of {self.name} is complete yet ({self._tally()}).",)
         best, corrected = self.best, self.corrected
@@ -100,6 +104,7 @@ class Leaderboard:
                 f"{corrected.num_patients} patients). Expect this on new patients; the best pooled AUC that "
                 f"the search saw, {corrected.naive:.3f}, is partly luck.{chance}"
             ),
+            *([self.caveat] if self.caveat else []),
         )
 
     def to_json(self) -> str:
@@ -110,6 +115,7 @@ class Leaderboard:
             "best": None if best is None else best.number,
             "corrected": None if self.corrected is None else asdict(self.corrected),
             "baselines": None if self.baselines is None else asdict(self.baselines),
+            "caveat": self.caveat,
             "sentences": list(self.sentences()),
             "rows": [asdict(row) for row in self.rows],
         }
@@ -134,13 +140,21 @@ def build_leaderboard(storage: str, name: str) -> Leaderboard:
     if board.best is None:
         return board
     predictions = read_out_of_fold(store, _digests(rows))
-    board = replace(board, predictions=predictions)
-    return replace(
+    board = replace(
         board,
+        predictions=predictions,
         corrected=bbc_cv(
             predictions.label_P, predictions.scores(), num_folds=predictions.num_folds, seed=DRAWS_SEED
         ),
-        baselines=mandatory_baselines(storage, name, predictions, board.winner),
+    )
+    try:
+        experiment = stored_experiment(storage, name)
+    except CrtError as error:  # the ranking does not need the config
+        return replace(board, baselines=without_baselines(error))
+    return replace(
+        board,
+        baselines=mandatory_baselines(experiment, predictions, board.winner),
+        caveat=caveat(experiment),
     )
 
 

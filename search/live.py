@@ -1,6 +1,7 @@
 """A running sweep on the terminal: trials and progress bars; where there is no terminal, a line an event."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:  # the session loads torch and Optuna, which a progress bar ha
     from search.update import TrialUpdate
 
 MAX_RUNNING = 16
+QUIET_S = 2.0  # what takes no longer needs no forecast
 MAX_BEST = 10
 UNFINISHED = ("RUNNING", "WAITING")
 STATES = (*UNFINISHED, "COMPLETE", "PRUNED", "FAIL")
@@ -29,7 +31,12 @@ class LiveView:
     """
 
     def __init__(
-        self, console: Console, *, parameters: Iterable[str] = (), num_trials: int | None = None
+        self,
+        console: Console,
+        *,
+        parameters: Iterable[str] = (),
+        num_trials: int | None = None,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._console = console
         self._headings = headings(parameters)
@@ -39,8 +46,11 @@ class LiveView:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            TextColumn("{task.fields[pace]}"),
             console=console,
         )
+        self._clock_s = clock_s
+        self._began: dict[str, tuple[float, int]] = {}  # when first heard of, and how much was done then
         self._tasks: dict[str, TaskID] = {}
         self._tenths: dict[str, int] = {}
         self._num_trials = num_trials
@@ -62,13 +72,15 @@ class LiveView:
     def on_progress(self, what: str, done: int, total: int) -> None:
         """`done` of `total` pieces of `what` are there."""
         if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(what, total=total)
-        self._progress.update(self._tasks[what], completed=done, total=total)
+            self._tasks[what] = self._progress.add_task(what, total=total, pace="")
+            self._began[what] = (self._clock_s(), done)
+        forecast = self._forecast(what, done, total)
+        self._progress.update(self._tasks[what], completed=done, total=total, pace=forecast)
         if not self._console.is_terminal:
             tenth = 10 * done // total if total else 10
             if tenth != self._tenths.get(what):
                 self._tenths[what] = tenth
-                self._print(f"{what}: {done} of {total}")
+                self._print(f"{what}: {done} of {total}" + (f", {forecast}" if forecast else ""))
 
     def on_update(self, update: "TrialUpdate") -> None:
         """A trial started, finished an epoch, or ended."""
@@ -89,6 +101,15 @@ class LiveView:
         shown = [*running[:MAX_RUNNING], *best[:MAX_BEST]]
         tally = ", ".join(f"{len(trials)} {state.lower()}" for state, trials in by_state.items())
         return Group(self._table(shown), tally, self._progress)
+
+    def _forecast(self, what: str, done: int, total: int) -> str:
+        """Rate and time left of what has taken a while, and is not over."""
+        start_s, done_before = self._began[what]
+        elapsed_s, num_done = self._clock_s() - start_s, done - done_before
+        if elapsed_s <= QUIET_S or num_done <= 0 or done >= total:
+            return ""
+        left_s = (total - done) * elapsed_s / num_done
+        return f"{_rate(num_done / elapsed_s)}, {_duration(left_s)} left"
 
     def _table(self, trials: list["TrialUpdate"]) -> Table:
         table = trial_table(self._headings)
@@ -123,3 +144,18 @@ def _epoch(update: "TrialUpdate") -> str:
         return ""
     # Of a trial that an earlier run finished, only the epoch it reached is known.
     return f"{update.epoch}/{update.num_epochs}" if update.num_epochs else str(update.epoch)
+
+
+def _rate(per_s: float) -> str:
+    """In the unit in which there is at least one."""
+    for unit, seconds in (("s", 1), ("min", 60)):
+        if per_s * seconds >= 1:
+            return f"{per_s * seconds:.3g}/{unit}"
+    return f"{per_s * 3600:.3g}/h"
+
+
+def _duration(seconds: float) -> str:
+    for unit, length_s in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 1.5 * length_s:
+            return f"{seconds / length_s:.1f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,6 +1,6 @@
 """The out-of-fold predictions of a sweep: one score a patient and configuration, all on the same folds.
 
-Legend: P patients, R repeats, C configurations.
+Legend: P patients, B beats, R repeats, C configurations.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +17,7 @@ from crtcore.signal.recording import IntArray
 from crtcore.stages import StageKey, StageStore
 
 OOF_FILE = "oof.parquet"
+BEATS_FILE = "beats.parquet"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +91,36 @@ def read_out_of_fold(store: StageStore, digests: Mapping[int, str]) -> OutOfFold
             [table["score"].to_numpy().reshape(num_repeats, num_patients) for table in tables], axis=2
         ),
         numbers=numbers,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BeatsOutOfFold:
+    """The scores of single beats by one configuration: `patient_B` indexes `OutOfFold.patient_ids`."""
+
+    patient_B: IntArray
+    fold_RB: IntArray
+    score_RB: npt.NDArray[np.float64]
+
+
+def read_beats(store: StageStore, digest: str, predictions: OutOfFold) -> BeatsOutOfFold | None:
+    """The beats' scores of a finetune stage; None where its head scores patients as a whole.
+
+    StorageError if they are gone or damaged.
+    """
+    key = StageKey(name="finetune", digest=digest)
+    manifest = store.find(key)
+    if manifest is None or BEATS_FILE not in manifest.files:
+        return None
+    table = pq.read_table(store.path(key, BEATS_FILE))
+    table = table.sort_by([("repeat", "ascending"), ("beat", "ascending")])
+    shape = (len(table["repeat"].unique()), -1)
+    index = {patient_id: number for number, patient_id in enumerate(predictions.patient_ids)}
+    patient_RB = np.array([index[name] for name in table["patient_id"].to_pylist()]).reshape(shape)
+    return BeatsOutOfFold(
+        patient_B=patient_RB[0],
+        fold_RB=table["fold"].to_numpy().reshape(shape),
+        score_RB=table["score"].to_numpy().reshape(shape),
     )
 
 

@@ -26,8 +26,9 @@ class RayJobs:
     The nodes of a cluster need not see the recordings: their bytes travel with the tasks.
     """
 
-    def __init__(self, address: str | None) -> None:
+    def __init__(self, address: str | None, storage: str) -> None:
         self._address = address
+        self._storage = storage
         self._connection = ExitStack()
 
     def __enter__(self) -> "RayJobs":
@@ -45,9 +46,11 @@ class RayJobs:
         import ray
         from ray.exceptions import RayTaskError
 
-        from search.cluster import connected, node_resources
+        from search.cluster import connected, node_resources, require_shared
 
         self._connection.enter_context(connected(self._address))
+        if self._address is not None:
+            require_shared(self._storage)
         # Tasks hold no CPU: a sweep that comes to new data has its trials on all of them.
         task = ray.remote(num_cpus=0, scheduling_strategy="SPREAD")(_build)
         shared_build = ray.put(build)

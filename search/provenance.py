@@ -1,4 +1,4 @@
-"""What a result rests on: data, versions, seeds, digests, and the command that gives it again."""
+"""What a result rests on: versions, seeds, digests, and the command that gives it again."""
 
 import platform
 from importlib.metadata import version
@@ -6,9 +6,6 @@ from typing import Any
 
 import torch
 
-from crtcore.config import Experiment
-from crtcore.data.cohort import LVESV, manifest_columns
-from crtcore.data.simulate import SETTINGS_FILE
 from search.identity import CONFIG_FILE
 from search.study import sweep_dir
 from search.winner import Winner
@@ -26,22 +23,6 @@ PACKAGES = (
     "wfdb",
     "numba",
 )
-
-
-def is_simulated(experiment: Experiment) -> bool:
-    """Whether database or cohort lie in a folder that `crtsearch simulate` wrote."""
-    places = (experiment.manifest_path.parent, experiment.database_path)
-    return any((folder / SETTINGS_FILE).is_file() for place in places for folder in (place, place.parent))
-
-
-def outcome_sentence(experiment: Experiment) -> str:
-    """What label 1 is, as far as the manifest says."""
-    if "label" in manifest_columns(experiment.manifest_path):
-        return (
-            "Label 1 is what the manifest's column `label` says it is; whether that is response to CRT, only "
-            "the manifest's author knows."
-        )
-    return f"Label 1 is a fall of LVESV by 15 % or more ({LVESV[0]} to {LVESV[1]})."
 
 
 def versions() -> dict[str, str]:

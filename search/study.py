@@ -8,6 +8,7 @@ import os
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
@@ -17,7 +18,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from crtcore.errors import SweepError
-from search.objectives import Direction
+
+if TYPE_CHECKING:  # it loads torch, which whoever only reads a study has no use for
+    from search.objectives import Direction
 
 STUDY_FILE = "study.db"
 JOURNAL_FILE = "study.journal"
@@ -39,7 +42,7 @@ def sweep_dir(storage: str, name: str) -> Path:
     elif scheme == "file":
         root = Path(rest)
     else:
-        root = LOCAL_RECORDS / scheme / rest.strip("/")
+        root = LOCAL_RECORDS / scheme / rest.partition("?")[0].strip("/")
     return root.expanduser().absolute() / "sweeps" / name
 
 
@@ -71,7 +74,7 @@ def open_study(
     *,
     create: bool,
     kind: str = "sqlite",
-    directions: Sequence[Direction] = ("maximize",),
+    directions: Sequence["Direction"] = ("maximize",),
 ) -> optuna.Study:
     """The study of sweep `name`; where there is none and `create` is true, a new one.
 
@@ -111,7 +114,7 @@ def _file(storage: str, name: str) -> Path | None:
     return next((folder / file for file in FILES if (folder / file).is_file()), None)
 
 
-def _create(storage: BaseStorage, name: str, directions: Sequence[Direction]) -> optuna.Study:
+def _create(storage: BaseStorage, name: str, directions: Sequence["Direction"]) -> optuna.Study:
     return optuna.create_study(
         storage=storage, study_name=name, directions=list(directions), load_if_exists=True
     )

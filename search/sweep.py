@@ -1,23 +1,30 @@
 """A sweep from start to leaderboard. Run again, it goes on where it was; run once more, it only reads."""
 
 import functools
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from optuna.exceptions import StorageInternalError
+import optuna
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 
 from crtcore.config import Experiment
 from crtcore.errors import SweepError
 from crtcore.pipeline import OnProgress, open_store, plan, prepare, read_sources
+from search.artifacts import ArtifactLinks
 from search.identity import keep_identity
 from search.leaderboard import Leaderboard, build_leaderboard
 from search.lock import driver_lock
+from search.note import write_note
 from search.objectives import directions, foreknown
 from search.preparation import RayJobs
 from search.session import Session
 from search.study import open_study, sweep_dir
+from search.tensorboard import EventFiles
 from search.update import TrialUpdate
 from search.warm_start import first_points
+
+Listener = Callable[[TrialUpdate], None]
 
 
 def run_sweep(
@@ -45,7 +52,11 @@ def run_sweep(
     plan_of = functools.partial(plan, sources=sources)
     store = open_store(experiment)
     search = experiment.search
-    with driver_lock(folder), RayJobs(address) as map_jobs, _study_errors(experiment.name):
+    with (
+        driver_lock(folder),
+        RayJobs(address, experiment.storage) as map_jobs,
+        _study_errors(experiment.name),
+    ):
         study = open_study(
             experiment.storage,
             experiment.name,
@@ -54,6 +65,12 @@ def run_sweep(
             directions=directions(experiment),
         )
         keep_identity(study, folder, experiment, plan_of(experiment))
+        _name_objectives(study, experiment)
+        listeners = [
+            on_update,
+            ArtifactLinks(study, store).on_update,
+            EventFiles(folder / "tensorboard").on_update,
+        ]
         session = Session(
             study,
             experiment,
@@ -64,7 +81,7 @@ def run_sweep(
             ),
             foreknown=functools.partial(foreknown, num_leads=len(sources.cohort_leads)),
             first=first_points(study, experiment, warm_start),
-            on_update=on_update,
+            on_update=functools.partial(_tell, listeners),
         )
         try:
             session.look_ahead()
@@ -72,12 +89,28 @@ def run_sweep(
                 # Ray takes seconds to import, and a finished sweep is read without it.
                 from search.tuner import run_on_ray
 
-                run_on_ray(session, experiment, sources, address=address)
+                run_on_ray(session, experiment, sources, address=address, study=study, listeners=listeners)
         finally:
             session.close()
         if session.halted:
             raise SweepError(f"{session.halted} (once mended, the same command goes on where it was)")
-    return build_leaderboard(experiment.storage, experiment.name)
+    board = build_leaderboard(experiment.storage, experiment.name)
+    write_note(experiment.storage, experiment.name, board)
+    return board
+
+
+def _name_objectives(study: optuna.Study, experiment: Experiment) -> None:
+    """So that dashboards say `auc`, not `Objective 0`."""
+    names: list[str] = list(experiment.search.objectives)
+    if study.metric_names != names:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)  # the only public way
+            study.set_metric_names(names)
+
+
+def _tell(listeners: list[Listener], update: TrialUpdate) -> None:
+    for listener in listeners:
+        listener(update)
 
 
 @contextmanager

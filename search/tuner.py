@@ -2,18 +2,25 @@
 session's.
 """
 
+import logging
 import tempfile
+from collections.abc import Callable
 
+import optuna
+import ray
 from ray import tune
 from ray.tune.experiment import Trial
 
 from crtcore.config import Experiment
 from crtcore.data.sources import Sources
-from search.cluster import Slots, bundle, connected
+from search.cluster import Slots, bundle, connected, require_shared
+from search.metrics import SweepMetrics
+from search.note import RAY_DASHBOARD
 from search.scheduler import SessionScheduler
 from search.searcher import SessionSearcher
 from search.session import Session
 from search.trial import StagedTrial
+from search.update import TrialUpdate
 
 
 class _StopWhenHalted(tune.Stopper):
@@ -29,12 +36,29 @@ class _StopWhenHalted(tune.Stopper):
         return bool(self._session.halted)
 
 
-def run_on_ray(session: Session, experiment: Experiment, sources: Sources, *, address: str | None) -> None:
-    """Run trials until the session is done or halted."""
+def run_on_ray(
+    session: Session,
+    experiment: Experiment,
+    sources: Sources,
+    *,
+    address: str | None,
+    study: optuna.Study,
+    listeners: list[Callable[[TrialUpdate], None]],
+) -> None:
+    """Run trials until the session is done or halted.
+
+    `study` is the session's, and `listeners` are told of its updates; the sweep's metrics join them, and
+    Ray's dashboard is named in the study.
+    """
     resources = experiment.resources
     with connected(address), tempfile.TemporaryDirectory(prefix="crtsearch-tune-") as folder:
+        if address is not None:
+            require_shared(experiment.storage)
         slots = Slots(resources.trial, may_grow=address is not None)
         slots()  # fails here, before anything is started, if no trial fits
+        metrics = SweepMetrics(study)
+        listeners.append(metrics.on_update)
+        study.set_user_attr(RAY_DASHBOARD, _dashboard_url())
         trainable = tune.with_parameters(StagedTrial, experiment=experiment, sources=sources)
         tune.Tuner(
             tune.with_resources(trainable, bundle(resources.trial)),
@@ -49,11 +73,19 @@ def run_on_ray(session: Session, experiment: Experiment, sources: Sources, *, ad
             run_config=tune.RunConfig(
                 name=experiment.name,
                 storage_path=folder,  # for what Tune must write and nobody reads
+                # Nor could a node write there: by default every trial leaves a checkpoint at its end.
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=resources.max_failures),
                 stop=_StopWhenHalted(session),
+                callbacks=[metrics],
                 verbose=0,
             ),
         ).fit()
+
+
+def _dashboard_url() -> str:
+    context = ray.init(ignore_reinit_error=True, logging_level=logging.ERROR)  # connected: it only tells
+    return f"http://{context.dashboard_url}/" if context.dashboard_url else ""
 
 
 def _name(trial: Trial) -> str:

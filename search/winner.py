@@ -33,6 +33,11 @@ class Winner:
     plan: Plan
     store: StageStore
 
+    @property
+    def is_pretrained(self) -> bool:
+        """False of the from-scratch arm, whose network was random before it was trained on the cohort."""
+        return self.experiment.pretrain.objective != "none"
+
     def device_resources(self) -> TrialResources:
         """What a trial had; the CPU alone where the sweep's GPUs are not at hand."""
         resources = self.base.resources.trial

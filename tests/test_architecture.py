@@ -27,9 +27,10 @@ def test_import_contracts_hold(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_is_imported_is_declared() -> None:
-    """Each library that the packages import is a dependency in pyproject.toml, or in the extra `formats`."""
+    """Each library that the packages import is a dependency in pyproject.toml, or in an extra for users."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    requirements = (*project["dependencies"], *project["optional-dependencies"]["formats"])
+    extras = project["optional-dependencies"]
+    requirements = (*project["dependencies"], *extras["formats"], *extras["onnx"])
     declared = {re.split(r"[\[<>=]", requirement)[0] for requirement in requirements}
     distributions = {"sklearn": "scikit-learn", "yaml": "pyyaml", "optuna_dashboard": "optuna-dashboard"}
     graph = grimp.build_graph(*PACKAGES, include_external_packages=True, cache_dir=None)

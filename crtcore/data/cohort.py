@@ -31,15 +31,18 @@ def cohort_sources(experiment: Experiment) -> tuple[tuple[Source, ...], tuple[Pa
     """The cohort's recordings (in manifest order), its patients (by first appearance) and the leads to use.
 
     Raises DataError naming the manifest's row for a missing column or record, a label that is neither 0 nor
-    1, a patient with two labels or two folds, a recording listed twice, and for a cohort with one class
-    only.
+    1, a patient with two labels or two folds, a recording listed twice, for a patient of `cohort.patients`
+    who is not there, and for a cohort with one class only.
     """
     manifest = experiment.manifest_path
+    wanted = None if experiment.cohort.patients is None else set(experiment.cohort.patients)
     sources: dict[str, Source] = {}
     patients: dict[str, Patient] = {}
     for row in _rows(manifest):
         where = f"{manifest} row {row.number}"
         patient = _patient(row, where)
+        if wanted is not None and patient.patient_id not in wanted:
+            continue
         known = patients.setdefault(patient.patient_id, patient)
         if known.label != patient.label:
             raise DataError(
@@ -62,6 +65,9 @@ def cohort_sources(experiment: Experiment) -> tuple[tuple[Source, ...], tuple[Pa
         sources[name] = Source(
             record_id=name, patient_id=patient.patient_id, path=path, label=patient.label, sha256=sha256
         )
+    absent = (wanted or set()) - patients.keys()
+    if absent:
+        raise DataError(f"{manifest} has no patient {min(absent)}; take that name out of cohort.patients")
     labels = {patient.label for patient in patients.values()}
     if len(labels) < 2:
         found = f"only patients with label {labels.pop()}" if labels else "no patients"

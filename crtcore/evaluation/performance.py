@@ -41,12 +41,7 @@ def performance(
     """The figures of a model scored in R repeats of cross-validation; pooled ones rest on the mean over
     repeats, with thresholds by the folds of the first.
     """
-    by_fold = [
-        _of_fold(label_P, score_P, threshold_P, fold_P == fold)
-        for score_P, fold_P in zip(score_RP, fold_RP, strict=True)
-        for threshold_P in (fold_thresholds(label_P, score_P, fold_P),)
-        for fold in np.unique(fold_P)
-    ]
+    by_fold = _over_folds(label_P, score_RP, fold_RP)
     score_P = score_RP.mean(axis=0)
     threshold_P = fold_thresholds(label_P, score_P, fold_RP[0])
     pooled = {"auc": auc_interval(label_P, score_P, num_folds=len(np.unique(fold_RP)))}
@@ -57,8 +52,30 @@ def performance(
     pooled["brier"] = bootstrap_interval(
         label_P, score_P, lambda label, score: ((score - label) ** 2).mean(axis=-1), seed=seed
     )
-    return Performance(
-        over_folds=over_folds(by_fold), pooled=pooled, calibration=calibration(label_P, score_P)
+    return Performance(over_folds=by_fold, pooled=pooled, calibration=calibration(label_P, score_P))
+
+
+def beat_performance(
+    label_B: IntLabels, score_RB: FloatScores, fold_RB: npt.NDArray[np.integer]
+) -> Mapping[str, MeanSd]:
+    """The figures over folds with every beat counted as if it were a patient, as papers that score images do.
+
+    Thresholds are Youden's on the beats of the training folds. There is no interval: the beats of a patient
+    are alike, and a draw of beats would not know it.
+    """
+    return _over_folds(label_B, score_RB, fold_RB)
+
+
+def _over_folds(
+    label_P: IntLabels, score_RP: FloatScores, fold_RP: npt.NDArray[np.integer]
+) -> Mapping[str, MeanSd]:
+    return over_folds(
+        [
+            _of_fold(label_P, score_P, threshold_P, fold_P == fold)
+            for score_P, fold_P in zip(score_RP, fold_RP, strict=True)
+            for threshold_P in (fold_thresholds(label_P, score_P, fold_P),)
+            for fold in np.unique(fold_P)
+        ]
     )
 
 

@@ -59,12 +59,17 @@ class Preparation:
         DataError for a lead that is neither there nor derivable, for a quality flag that forbids a
         prediction, and where no whole beat is found.
         """
-        raw = derive_leads(recording, self.leads)
+        needed = ", ".join(self.leads)
+        raw = derive_leads(
+            recording,
+            self.leads,
+            remedy=f"this model needs {needed}: give a recording with these leads, or use another model",
+        )
         flags = [flag for flag in quality_flags(raw) if flag in self.refused]
         if flags:
             raise DataError(
                 f"recording {recording.record_id} is refused: it is flagged {', '.join(flags)}; give a "
-                f"recording of {MIN_DURATION_S:g} s or more with a clean signal on {', '.join(self.leads)}"
+                f"recording of {MIN_DURATION_S:g} s or more with a clean signal on {needed}"
             )
         filtered, beats, image_BCFT = beat_images(raw, self.spectrogram, max_beats=self.max_beats)
         if len(beats) == 0:

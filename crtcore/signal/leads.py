@@ -43,13 +43,18 @@ def normalise_lead(name: str) -> str:
     return _CANONICAL.get(_BLANKS.sub("", bare).upper(), name.strip().upper())
 
 
-def derive_leads(recording: Recording, wanted: tuple[str, ...]) -> Recording:
+def derive_leads(
+    recording: Recording,
+    wanted: tuple[str, ...],
+    *,
+    remedy: str = "set cohort.leads to leads that all recordings have",
+) -> Recording:
     """`recording` with the `wanted` leads as its rows, in that order and in canonical spelling.
 
     An absent limb lead is derived from two that are there, I, II and III before the augmented ones (any two
     of the six fix the frontal plane); where one of the two is missing (NaN) so is the result. Raises
-    DataError for a lead that is neither there nor derivable, and where a recording or `wanted` names a lead
-    twice.
+    DataError for a lead that is neither there nor derivable, with `remedy` as what to do, and where a
+    recording or `wanted` names a lead twice.
     """
     wanted = tuple(normalise_lead(name) for name in wanted)
     present = tuple(normalise_lead(name) for name in recording.leads)
@@ -63,7 +68,7 @@ def derive_leads(recording: Recording, wanted: tuple[str, ...]) -> Recording:
     if lost:
         raise DataError(
             f"recording {recording.record_id} has no lead {lost[0]} (it has {', '.join(present)}) and it "
-            f"cannot be derived from them; set cohort.leads to leads that all recordings have"
+            f"cannot be derived from them; {remedy}"
         )
     rows = {name: recording.signal_CS[row] for row, name in enumerate(present)}
     if absent:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.special import expit
 from torch import Tensor, nn
 
 from crtcore.config import Experiment
@@ -29,7 +30,8 @@ RepeatedFolds = tuple[tuple[Fold, ...], ...]
 
 class OutOfFold:
     """The scores of all patients so far: `score_RP` by repeat R and patient P, NaN where there is none yet,
-    and the number of the fold that gave it, -1 likewise.
+    and the number of the fold that gave it, -1 likewise. `score_RB` are those of single beats, where a head
+    has any.
     """
 
     def __init__(self, beats: PatientBeats, folds: RepeatedFolds) -> None:
@@ -39,6 +41,7 @@ class OutOfFold:
         }
         self.score_RP = np.full((len(folds), len(beats.id_P)), np.nan)
         self.fold_RP = np.full(self.score_RP.shape, -1)
+        self.score_RB = np.full((len(folds), len(beats.patient_B)), np.nan)
 
     def record(self, scores: Sequence[npt.NDArray[np.float64]]) -> dict[str, float]:
         """Take down the test patients' scores of each fold in order; the mean and SD of the folds' AUCs."""
@@ -48,6 +51,11 @@ class OutOfFold:
             self.fold_RP[repeat, fold.test_P] = number
             aucs.append(auc(self.beats.label_P[fold.test_P], score_P))
         return {"auc": float(np.mean(aucs)), "auc_sd": float(np.std(aucs))}
+
+    def record_beats(self, logits: Sequence[FloatArray]) -> None:
+        """Take down the logits of the test beats of each fold in order."""
+        for ((repeat, _), fold), logit_B in zip(self.fold_of.items(), logits, strict=True):
+            self.score_RB[repeat, self.beats.beats_of(fold.test_P)] = expit(logit_B.astype(np.float64))
 
 
 class CrossValidation:
@@ -70,11 +78,11 @@ class CrossValidation:
         seeds = [child_seed(self._seed, "finetune", *run, epoch) for run in self.out_of_fold.fold_of]
         losses = self._training.run_epoch(epoch, seeds)
         scores = []
-        for fold, (logit_B, patient_B) in zip(
-            self.out_of_fold.fold_of.values(), self._training.test_logits(), strict=True
-        ):
+        logits = self._training.test_logits()
+        for fold, (logit_B, patient_B) in zip(self.out_of_fold.fold_of.values(), logits, strict=True):
             require_finite(torch.from_numpy(logit_B), self._stage, epoch)
             scores.append(patient_scores(logit_B, patient_B, fold.test_P))
+        self.out_of_fold.record_beats([logit_B for logit_B, _ in logits])
         metrics = self.out_of_fold.record(scores) | {"loss": float(np.mean(losses))}
         return metrics, self._training.num_train_images
 

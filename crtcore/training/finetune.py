@@ -31,10 +31,11 @@ from crtcore.training.features import features_stage, load_activations
 from crtcore.training.patients import PatientBeats, patient_beats
 from crtcore.training.pretrain import HISTORY_FILE, MODEL_FILE
 
-FINETUNE_VERSION: Final = 2
+FINETUNE_VERSION: Final = 3
 LINEAR: Final = "linear"
 GRADIENT_SETTINGS: Final = ("learning_rate", "batch_size", "weight_decay")  # idle where nothing descends
 OOF_FILE: Final = "oof.parquet"
+BEATS_FILE: Final = "beats.parquet"
 CLASSIFICATION_FACTS: Final = ("accuracy", "sensitivity", "specificity")
 
 
@@ -78,7 +79,8 @@ def run_finetune(
     """Fine-tune and score every fold; one report an epoch, read back where the stage is committed already.
 
     A scikit-learn head reports once, as after the last epoch. Commits `oof.parquet` (each patient's score
-    from the fold that did not train on it), `history.json` and facts. Raises DataError if the cohort has too
+    from the fold that did not train on it), `beats.parquet` (those of its beats, where the head scores
+    beats), `history.json` and facts. Raises DataError if the cohort has too
     few patients of a class for the folds, DivergedError if the training leaves the finite numbers.
     """
     if store.find(stage) is not None:
@@ -157,6 +159,8 @@ def _commit(store: StageStore, stage: Stage, scored: OutOfFold, reports: list[Ep
         OOF_FILE: _encode_oof(scored),
         HISTORY_FILE: json.dumps(encode_history(reports), indent=1).encode(),
     }
+    if not np.isnan(scored.score_RB).any():  # scikit-learn's heads score a patient as a whole
+        files[BEATS_FILE] = _encode_beats(scored)
     store.commit(stage, files, facts)
 
 
@@ -176,6 +180,26 @@ def _encode_oof(scored: OutOfFold) -> bytes:
             "num_images": np.tile(num_beats_P * beats.num_leads, num_repeats),
         }
     )
+    return _parquet(table)
+
+
+def _encode_beats(scored: OutOfFold) -> bytes:
+    """Parquet, one row a repeat and beat; `beat` counts the beats of the prepared set."""
+    patient_B = scored.beats.patient_B
+    num_repeats, num_beats = scored.score_RB.shape
+    table = pa.table(
+        {
+            "patient_id": np.tile(scored.beats.id_P[patient_B], num_repeats),
+            "repeat": np.repeat(np.arange(num_repeats), num_beats),
+            "fold": scored.fold_RP[:, patient_B].ravel(),
+            "beat": np.tile(np.arange(num_beats), num_repeats),
+            "score": scored.score_RB.ravel(),
+        }
+    )
+    return _parquet(table)
+
+
+def _parquet(table: pa.Table) -> bytes:
     stream = io.BytesIO()
     pq.write_table(table, stream)
     return stream.getvalue()

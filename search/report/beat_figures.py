@@ -63,10 +63,10 @@ def beat_figure(
     return svg(figure)
 
 
-def grad_cam_caption() -> str:
-    """What the overlay shows."""
+def grad_cam_caption(class_name: str) -> str:
+    """What the overlay shows; `class_name` is what label 1 is called."""
     return (
         f"Grad-CAM of the logit at the group {LAYER} of the network refitted on all patients; bright places "
-        f"speak for a responder, each beat scaled to its own maximum. It shows where this network looks, "
+        f"speak for {class_name}, each beat scaled to its own maximum. It shows where this network looks, "
         f"not why."
     )

@@ -57,17 +57,13 @@ def compete(
     """
     predictions = winner.leaderboard.predictions
     assert predictions is not None
-    untrained = override(winner.experiment, {"pretrain.objective": "none"})
-    backbones = {"a random backbone's features": untrained}
-    if winner.experiment.pretrain.objective != "none":  # else the winner's is the random one
-        backbones = {"the winner's deep features": winner.experiment} | backbones
     steps: tuple[Callable[[], Iterable[Comparator]], ...] = (
         lambda: rule_comparators(patients, _measured(winner, patients)),
         lambda: clinical_comparators(patients, predictions.fold_RP, seed=winner.base.seed),
         lambda: _on_pixels(winner, predictions),
         *(
             functools.partial(_on_deep_features, winner, predictions, name, experiment)
-            for name, experiment in backbones.items()
+            for name, experiment in backbones(winner).items()
         ),
     )
     comparators: list[Comparator] = []
@@ -85,6 +81,15 @@ def compete(
             if each.score_P is not None
         },
     )
+
+
+def backbones(winner: Winner) -> dict[str, Experiment]:
+    """Networks whose features plain models are given: the winner's, and a random one of its kind.
+
+    They are one where the winner was not pre-trained: it started from the very weights of the random one.
+    """
+    random = {"a random backbone's features": override(winner.experiment, {"pretrain.objective": "none"})}
+    return {"the winner's deep features": winner.experiment} | random if winner.is_pretrained else random
 
 
 def _measured(winner: Winner, patients: tuple[Patient, ...]) -> dict[str, QrsMeasurement]:

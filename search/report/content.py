@@ -1,19 +1,22 @@
 """Everything that the report of a sweep says, gathered once: tables, figures, words, and numbers."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from crtcore.data.caveat import is_simulated, outcome_sentence
 from crtcore.data.loader import load_images
-from crtcore.evaluation.performance import Performance, performance
+from crtcore.evaluation.metrics import MeanSd
+from crtcore.evaluation.performance import Performance, beat_performance, performance
 from crtcore.evaluation.permutation import SelectionTest, selection_test
 from crtcore.evaluation.table_one import table_one
 from crtcore.pipeline import OnProgress
 from crtcore.prediction.grad_cam import grad_cam
 from crtcore.prediction.predictor import BeatInputs
-from search.out_of_fold import OutOfFold
-from search.provenance import is_simulated, outcome_sentence, provenance
+from search.out_of_fold import OutOfFold, read_beats
+from search.provenance import provenance
 from search.report import figures
 from search.report.beat_figures import beat_figure, grad_cam_caption
 from search.report.checklist import Item, checklist
@@ -21,6 +24,7 @@ from search.report.competitors import Competition, compete
 from search.report.facts import run_facts
 from search.report.result_tables import (
     Table,
+    beat_table,
     cohort_table,
     competitor_table,
     paper_table,
@@ -73,17 +77,25 @@ def gather(storage: str, name: str, *, on_progress: OnProgress = lambda what, do
     test = selection_test(predictions.label_P, predictions.scores(), seed=TEST_SEED)
     score_RP = predictions.score_RPC[:, :, board.winner]
     found = performance(predictions.label_P, score_RP, predictions.fold_RP, seed=TEST_SEED)
-    sentences = verdict(corrected, test, competition)
+    sentences = verdict(corrected, test, competition, pretrained=winner.is_pretrained)
     sharing, hours_saved = sharing_table(board, winner.store)
     num_positive = int(predictions.label_P.sum())
     tables = {
-        "table1_cohort": cohort_table(table_one(patients), num_positive, len(patients) - num_positive),
+        "table1_cohort": cohort_table(
+            table_one(patients),
+            winner.base.cohort.class_names,
+            num_positive,
+            len(patients) - num_positive,
+        ),
         "table2_networks": paper_table(board, winner.base),
         "winner": performance_table(found),
         "competitors": competitor_table(competition, len(patients)),
         "sharing": sharing,
         "trials": trial_table(board),
     }
+    by_beat = _by_beat(winner, predictions)
+    if by_beat is not None:
+        tables["beats"] = beat_table(by_beat, winner.row.counts)
     return Content(
         name=name,
         banner=_banner(winner),
@@ -93,14 +105,20 @@ def gather(storage: str, name: str, *, on_progress: OnProgress = lambda what, do
         checklist=checklist(run_facts(winner, predictions, found, sentences)),
         provenance=provenance(winner),
         hours_saved=hours_saved,
-        results=_results(winner, sentences, found, test, competition, hours_saved),
+        results=_results(winner, sentences, found, test, competition, hours_saved)
+        | {"by_beat": None if by_beat is None else {key: asdict(each) for key, each in by_beat.items()}},
     )
 
 
 def _banner(winner: Winner) -> str:
-    if is_simulated(winner.base):
-        return "SIMULATED DATA: no patient is in it. It shows that the software runs, and nothing about CRT."
-    return f"Not a medical device. {outcome_sentence(winner.base)}"
+    return winner.leaderboard.caveat or f"Not a medical device. {outcome_sentence(winner.base)}"
+
+
+def _by_beat(winner: Winner, predictions: OutOfFold) -> Mapping[str, MeanSd] | None:
+    beats = read_beats(winner.store, winner.plan.finetune.digest, predictions)
+    if beats is None:
+        return None
+    return beat_performance(predictions.label_P[beats.patient_B], beats.score_RB, beats.fold_RB)
 
 
 def _figures(
@@ -118,7 +136,7 @@ def _figures(
             "ROC curves, pooled over folds: the winner as the search saw it, and its strongest competitors.",
         ),
         "calibration": (
-            figures.calibration_figure(label_P, score_P),
+            figures.calibration_figure(label_P, score_P, winner.base.cohort.class_names),
             "Calibration in fifths of the patients; ticks are patients. Perfect is the diagonal.",
         ),
         "decision": (
@@ -151,9 +169,9 @@ def _beat_figures(
     ]
     beat_B = [first[predictions.patient_ids[patient]] for patient in chosen]
     inputs = BeatInputs(image_BCFT=everyone.image_BCFT[beat_B], scalar_BCE=everyone.scalar_BCE[beat_B])
-    outcome = ("non-responder", "responder")
+    names = winner.base.cohort.class_names
     titles = [
-        f"{predictions.patient_ids[patient]}\n{outcome[predictions.label_P[patient]]}" for patient in chosen
+        f"{predictions.patient_ids[patient]}\n{names[predictions.label_P[patient]]}" for patient in chosen
     ]
     leads, config = winner.sources.cohort_leads, winner.experiment.spectrogram
     plain = beat_figure(inputs, titles, leads, config, None)
@@ -163,7 +181,7 @@ def _beat_figures(
     drawn: dict[str, tuple[str | None, str]] = {"spectrograms": (plain, caption)}
     if winner.experiment.pretrain.architecture == "resnet" and winner.experiment.finetune.head == "linear":
         maps = grad_cam(refit(winner, on_progress=on_progress), inputs)
-        drawn["grad_cam"] = (beat_figure(inputs, titles, leads, config, maps), grad_cam_caption())
+        drawn["grad_cam"] = (beat_figure(inputs, titles, leads, config, maps), grad_cam_caption(names[1]))
     return drawn
 
 
@@ -187,6 +205,7 @@ def _results(
     return {
         "name": board.name,
         "simulated_data": is_simulated(winner.base),
+        "caveat": board.caveat,
         "sentences": list(sentences),
         "corrected": asdict(board.corrected),
         "permutation_test": asdict(test),

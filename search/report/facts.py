@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from crtcore.data.caveat import is_simulated, outcome_sentence
 from crtcore.evaluation.performance import Performance
 from crtcore.evaluation.thresholds import youden_threshold
 from crtcore.prediction.predictor import REFUSED
 from search.bundle import INTENDED_USE
 from search.out_of_fold import OutOfFold
-from search.provenance import is_simulated, outcome_sentence, provenance
+from search.provenance import provenance
 from search.winner import Winner
 
 
@@ -25,12 +26,19 @@ def run_facts(
     )
     simulated = "Simulated. " if is_simulated(base) else ""
     auc = found.pooled["auc"]
+    start = (
+        "Transfer learning from heartbeats"
+        if winner.is_pretrained
+        else "A network that was random before it was trained on the cohort (no pre-training)"
+    )
+    pretraining = (
+        f"pre-training on {len(winner.sources.arrhythmia)} records of {base.database_path.name}"
+        if winner.is_pretrained
+        else "no pre-training"
+    )
     return {
         "intended_use": INTENDED_USE,
-        "data": (
-            f"{simulated}Cohort manifest {base.manifest_path.name}; pre-training on "
-            f"{len(winner.sources.arrhythmia)} records of {base.database_path.name}."
-        ),
+        "data": (f"{simulated}Cohort manifest {base.manifest_path.name}; {pretraining}."),
         "eligibility": (
             f"Recordings flagged {', '.join(base.cohort.exclude)} were left out."
             if base.cohort.exclude
@@ -52,7 +60,7 @@ def run_facts(
             f"{len(predictions.fold_RP)} repeat(s)."
         ),
         "model": (
-            f"Transfer learning from heartbeats; {len(winner.leaderboard.rows)} trials "
+            f"{start}; {len(winner.leaderboard.rows)} trials "
             f"({base.search.sampler}, {base.search.scheduler.name}); the winner has "
             f"{parameters}. Corrected for the search by BBC-CV."
         ),

@@ -64,8 +64,8 @@ def roc_figure(label_P: IntArray, score_P: Float64Array, others: Mapping[str, Fl
     return svg(figure)
 
 
-def calibration_figure(label_P: IntArray, score_P: Float64Array) -> str:
-    """Observed against predicted shares of responders, in fifths of the patients by prediction."""
+def calibration_figure(label_P: IntArray, score_P: Float64Array, class_names: tuple[str, str]) -> str:
+    """Observed against predicted shares of label 1, in fifths of the patients by prediction."""
     observed, predicted = calibration_curve(label_P, score_P, n_bins=NUM_GROUPS, strategy="quantile")
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.6, 4.2))
@@ -77,8 +77,8 @@ def calibration_figure(label_P: IntArray, score_P: Float64Array) -> str:
         for label, height in ((1, 0.985), (0, 0.015)):
             some = score_P[label_P == label]
             axes.plot(some, np.full(len(some), height), "|", color="0.4", markersize=7)
-        axes.text(0.02, 0.94, "responders", fontsize=7, color="0.4")
-        axes.text(0.02, 0.04, "non-responders", fontsize=7, color="0.4")
+        axes.text(0.02, 0.94, class_names[1], fontsize=7, color="0.4")
+        axes.text(0.02, 0.04, class_names[0], fontsize=7, color="0.4")
     return svg(figure)
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from crtcore.config import Experiment
 from crtcore.configfile import override
+from crtcore.evaluation.metrics import MeanSd
 from crtcore.evaluation.performance import Performance
 from crtcore.evaluation.table_one import TableRow
 from crtcore.stages import StageKey, StageStore
@@ -41,15 +42,17 @@ class Table:
     note: str = ""
 
 
-def cohort_table(rows: Sequence[TableRow], num_positive: int, num_negative: int) -> Table:
+def cohort_table(
+    rows: Sequence[TableRow], class_names: tuple[str, str], num_positive: int, num_negative: int
+) -> Table:
     """Table 1."""
     return Table(
         title="Table 1. The cohort",
         headings=(
             "variable",
             f"all ({num_positive + num_negative})",
-            f"responders ({num_positive})",
-            f"non-responders ({num_negative})",
+            f"{class_names[1]} ({num_positive})",
+            f"{class_names[0]} ({num_negative})",
             "missing",
             "test",
             "p",
@@ -124,7 +127,7 @@ def performance_table(found: Performance) -> Table:
         rows.append(
             (
                 name,
-                f"{fold.mean:.3f} ± {fold.sd:.3f}" if fold.mean == fold.mean else "undefined in a fold",
+                _mean_sd(fold),
                 f"{pooled.estimate:.3f} ({pooled.low:.3f} to {pooled.high:.3f})" if pooled else "undefined",
             )
         )
@@ -145,6 +148,25 @@ def performance_table(found: Performance) -> Table:
             "None of them is corrected for the search."
         ),
     )
+
+
+def beat_table(over_folds: Mapping[str, MeanSd], counts: Mapping[str, int]) -> Table:
+    """The winner's figures by beat, named as such."""
+    num_beats, num_images = counts["num_beats"], counts["num_images"]
+    return Table(
+        title=f"The winner by beat and by image, not by patient ({num_beats:,} beats, {num_images:,} images)",
+        headings=("figure", "by beat, over folds, mean ± SD"),
+        rows=tuple((name, _mean_sd(over_folds[key])) for key, name in FIGURE_NAMES.items()),
+        note=(
+            f"To compare with papers that score images. Each beat is {num_images // num_beats} image(s), one "
+            "a lead, which the head scores together, so the figures by image are the same. The beats of a "
+            "patient are alike: no interval is given, for it would be far too narrow."
+        ),
+    )
+
+
+def _mean_sd(found: MeanSd) -> str:
+    return f"{found.mean:.3f} ± {found.sd:.3f}" if found.mean == found.mean else "undefined in a fold"
 
 
 def competitor_table(competition: Competition, num_patients: int) -> Table:

@@ -5,10 +5,15 @@ from crtcore.evaluation.selection import BbcEstimate
 from search.report.competitors import Competition
 
 SMALL_P = 0.05
+NOT_PRETRAINED = (
+    "The winner's network was not pre-trained: whatever it is worth, transfer learning has no part in it."
+)
 
 
-def verdict(corrected: BbcEstimate, test: SelectionTest, competition: Competition) -> tuple[str, ...]:
-    """Sentences, the most important first."""
+def verdict(
+    corrected: BbcEstimate, test: SelectionTest, competition: Competition, *, pretrained: bool
+) -> tuple[str, ...]:
+    """Sentences, the most important first. `pretrained` says that the winner's network was."""
     return (
         _found(corrected, test),
         (
@@ -23,6 +28,7 @@ def verdict(corrected: BbcEstimate, test: SelectionTest, competition: Competitio
             f"{test.p_value:.4f}; the models were not trained again, so a small p is too optimistic)."
         ),
         _against(competition),
+        *([] if pretrained else [NOT_PRETRAINED]),
     )
 
 

@@ -37,6 +37,12 @@ def test_a_leaderboard_carries_the_three_rules(finished: Experiment) -> None:
     assert "LBBB alone" in board.to_json()
 
 
+def test_simulated_data_are_named_last_in_the_words(finished: Experiment) -> None:
+    board = build_leaderboard(finished.storage, finished.name)
+    assert board.caveat.startswith("SIMULATED DATA")
+    assert board.sentences()[2:] == (board.caveat,)
+
+
 def test_a_manifest_that_is_gone_becomes_a_remark(finished: Experiment) -> None:
     config = Path(finished.storage) / "sweeps" / finished.name / "config.yaml"
     kept = config.read_text()

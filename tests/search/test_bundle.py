@@ -12,7 +12,7 @@ from crtcore.evaluation.thresholds import youden_threshold
 from crtcore.prediction.bundle_file import BUNDLE_FILE, read_bundle, read_model_card
 from crtcore.prediction.network import BACKBONE_FILE
 from crtcore.prediction.predictor import beat_logits, patient_probability
-from search.bundle import CLASSES, export_bundle, predict
+from search.bundle import bundle_caveat, export_bundle, predict
 from search.study import open_study
 from search.winner import cohort_inputs, find_winner, refit
 
@@ -44,7 +44,7 @@ def test_the_threshold_comes_from_out_of_fold_scores(finished: Experiment, bundl
     assert read_bundle(bundle).threshold == expected
     for prediction in predict(bundle, records(finished)[:4]):
         assert prediction.probability is not None
-        assert prediction.prediction == CLASSES[int(prediction.probability >= expected)]
+        assert prediction.prediction == finished.cohort.class_names[int(prediction.probability >= expected)]
 
 
 def test_the_model_card_says_what_the_model_is_worth_and_for(finished: Experiment, bundle: Path) -> None:
@@ -53,6 +53,7 @@ def test_the_model_card_says_what_the_model_is_worth_and_for(finished: Experimen
     assert board.corrected is not None
     assert card["corrected_auc"]["estimate"] == board.corrected.estimate
     assert card["simulated_data"] is True
+    assert "SIMULATED" in bundle_caveat(bundle)
     assert "Not a medical device" in card["intended_use"]
     assert (bundle / "model.onnx").stat().st_size > 1e6
 
@@ -77,7 +78,9 @@ def test_a_lead_that_the_model_needs_is_named(finished: Experiment, bundle: Path
     np.savez(path, signal=signal, leads=np.array(["V6"]), sampling_rate_hz=500.0)
     (refused,) = predict(bundle, [path])
     assert refused.refused is not None
-    assert "no lead II" in refused.refused
+    assert "no lead II (it has V6)" in refused.refused
+    assert "this model needs II, V1: give a recording with these leads" in refused.refused
+    assert "cohort.leads" not in refused.refused
 
 
 def test_an_unfinished_sweep_cannot_be_exported(tmp_path: Path) -> None:

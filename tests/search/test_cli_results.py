@@ -26,12 +26,15 @@ def test_export_then_predict(finished: Experiment, tmp_path: Path) -> None:
     assert "Corrected for the search" in said
     record = str(sorted(finished.manifest_path.parent.glob("records/*.hea"))[0])
     code, table, errors = run("predict", bundle, record)
-    assert (code, errors) == (0, "")
+    assert code == 0
+    assert errors.startswith("crtsearch: the model's data: SIMULATED DATA")
+    assert len(errors.splitlines()) == 1
     (row,) = csv.DictReader(io.StringIO(table))
     assert 0 < float(row["probability"]) < 1
     code, table, errors = run("predict", bundle, record, str(tmp_path / "gone.csv"), "--json")
     assert code == 2
-    assert len(errors.splitlines()) == 1
+    assert [line.startswith("crtsearch: ") for line in errors.splitlines()] == [True, True]
+    assert "gone.csv" in errors.splitlines()[1]
     assert [entry["probability"] is None for entry in json.loads(table)] == [False, True]
 
 
@@ -52,7 +55,7 @@ def test_a_foreign_bundle_is_one_sentence_and_exit_2(tmp_path: Path) -> None:
     assert "is no bundle" in errors
 
 
-@pytest.mark.parametrize("command", ["report", "export", "predict"])
+@pytest.mark.parametrize("command", ["report", "nested", "export", "predict"])
 def test_help_fits_a_screen_and_holds_an_example(command: str) -> None:
     result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
     assert f"Example: crtsearch {command} " in result.stdout

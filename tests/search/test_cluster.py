@@ -1,10 +1,21 @@
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from crtcore.config import TrialResources
-from crtcore.errors import SweepError
-from search.cluster import GROWTH_TIMEOUT_S, Slots, bundle, connected, num_fitting
+from crtcore.errors import StorageError, SweepError
+from search.cluster import (
+    GROWTH_TIMEOUT_S,
+    Slots,
+    ask_nodes,
+    bundle,
+    connected,
+    look_for,
+    node_resources,
+    num_fitting,
+    require_shared,
+)
 
 HEAD = {"memory": 1e9}
 WORKER = {"CPU": 4.0, "GPU": 1.0}
@@ -80,3 +91,42 @@ def test_a_cluster_on_which_no_node_ever_comes_is_given_up() -> None:
 def test_an_address_that_cannot_be_used_is_refused(address: str, message: str) -> None:
     with pytest.raises(SweepError, match=message), connected(address):
         pass
+
+
+def test_a_node_that_does_not_see_the_storage_is_named(tmp_path: Path) -> None:
+    """Node b has a folder of its own at the path; node c may not use the bucket. Node a is in order."""
+
+    def ask(storage: str, name: str) -> list[tuple[str, str]]:
+        return [
+            ("node a", look_for(storage, name)),
+            ("node b", look_for(str(tmp_path / "own"), name)),
+            ("node c", look_for("nosuch://bucket", name)),
+        ]
+
+    with pytest.raises(
+        StorageError, match=r"not shared by all nodes: node b sees nothing of it; node c says"
+    ) as error:
+        require_shared(str(tmp_path / "shared"), ask=ask)
+    assert "node a" not in str(error.value)
+    assert list((tmp_path / "shared").iterdir()) == []  # what was looked for is gone
+
+
+def test_a_storage_that_all_see_is_in_order(tmp_path: Path) -> None:
+    asked = []
+
+    def ask(storage: str, name: str) -> list[tuple[str, str]]:
+        asked.append(name)
+        return [("node a", look_for(storage, name))]
+
+    require_shared(str(tmp_path), ask=ask)
+    assert len(asked) == 1
+
+
+@pytest.mark.ray
+def test_nodes_of_a_real_ray_are_asked(tmp_path: Path) -> None:
+    with connected(None):
+        require_shared(str(tmp_path))
+        assert len(node_resources()) == 1
+        blind = tmp_path / "gone"
+        with pytest.raises(StorageError, match=r"node \S+ \([\d.]+\) sees nothing of it"):
+            require_shared(str(tmp_path), ask=lambda storage, name: ask_nodes(str(blind), name))

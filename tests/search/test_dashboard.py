@@ -27,9 +27,10 @@ def test_it_serves_the_sweep_on_this_machine_only_until_interrupted(tmp_path: Pa
             announced = server.stdout.readline()
             assert announced.startswith("served: http://127.0.0.1:")
             url = announced.split()[1]
-            with urllib.request.urlopen(f"{url}api/studies", timeout=20) as response:
+            origin = url.partition("dashboard/")[0]
+            with urllib.request.urlopen(f"{origin}api/studies", timeout=20) as response:
                 studies = json.load(response)["study_summaries"]
-            with urllib.request.urlopen(f"{url}dashboard", timeout=20) as response:
+            with urllib.request.urlopen(url, timeout=20) as response:
                 page = response.read().decode()
         finally:
             server.send_signal(signal.SIGINT)

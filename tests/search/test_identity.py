@@ -66,6 +66,8 @@ def test_what_changes_no_result_may_change(sweep: Sweep) -> None:
         "data": Path("elsewhere"),
         "cache": Path("elsewhere"),
         "cohort.manifest": Path("elsewhere/cohort.csv"),
+        "cohort.note": "Stand-in data.",
+        "cohort.class_names": ("normal", "ill"),
         "resources.trial.cpus": 4,
         "resources.max_failures": 0,
         "search.trials": 99,

@@ -76,6 +76,34 @@ def test_without_a_terminal_progress_is_a_line_a_tenth() -> None:
     assert lines[-1] == "prepare cohort: 200 of 200"
 
 
+def test_what_takes_longer_than_two_seconds_says_its_rate_and_the_time_left() -> None:
+    log = console(terminal=False)
+    times_s = iter((0.0, 0.0, 1.0, 5.0, 40.0, 45.0))
+    with LiveView(log, clock_s=lambda: next(times_s)) as view:
+        for done in (10, 20, 60, 70, 100):  # ten were there already
+            view.on_progress("prepare cohort", done, 100)
+    assert written(log).splitlines() == [
+        "prepare cohort: 10 of 100",
+        "prepare cohort: 20 of 100",
+        "prepare cohort: 60 of 100, 10/s, 4 s left",
+        "prepare cohort: 70 of 100, 1.5/s, 20 s left",
+        "prepare cohort: 100 of 100",
+    ]
+
+
+def test_slow_things_are_told_in_minutes_and_hours() -> None:
+    screen, now_s = console(terminal=True), 0.0
+    view = LiveView(screen, num_trials=200, clock_s=lambda: now_s)
+    view.on_progress("trials", 0, 200)
+    now_s = 600.0
+    view.on_progress("trials", 20, 200)
+    assert "2/min, 1.5 h left" in drawn(view)
+    now_s = 86400.0
+    view.on_progress("trials", 21, 200)
+    assert "52.5/min" not in drawn(view)
+    assert "0.875/h, 8.5 d left" in drawn(view)
+
+
 def test_nothing_to_do_is_done() -> None:
     log = console(terminal=False)
     with LiveView(log) as view:

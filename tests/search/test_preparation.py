@@ -41,7 +41,7 @@ def test_tasks_build_the_same_shards(tiny: Experiment, elsewhere: Experiment, ad
     jobs = jobs_of(elsewhere)
     assert len(jobs) >= MIN_JOBS
     store = open_store(elsewhere)
-    with RayJobs(address) as run:
+    with RayJobs(address, elsewhere.storage) as run:
         assert len(list(run(functools.partial(build_shard, store), jobs))) == len(jobs)
     for job in jobs:
         theirs, ours = store.path(job.stage, SHARD_FILE), open_store(tiny).path(job.stage, SHARD_FILE)
@@ -57,7 +57,7 @@ def test_a_bad_recording_is_named_as_its_owner_knows_it(
     path.write_text("I,II\n1,x\n")
     bad = replace(job, source=replace(job.source, path=path))
     store = open_store(tiny)
-    with RayJobs(address) as run, pytest.raises(DataError, match=str(path)) as caught:
+    with RayJobs(address, tiny.storage) as run, pytest.raises(DataError, match=str(path)) as caught:
         list(run(functools.partial(build_shard, store), [*jobs, bad]))
     assert "Traceback" not in str(caught.value)
 
@@ -69,6 +69,6 @@ def test_few_jobs_are_done_here(tiny: Experiment, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(ray, "put", no_ray)
     jobs = jobs_of(tiny)[: MIN_JOBS - 1]
     store = open_store(tiny)
-    with RayJobs(None) as run:
+    with RayJobs(None, tiny.storage) as run:
         list(run(functools.partial(build_shard, store), jobs))
     assert all(store.find(job.stage) is not None for job in jobs)

@@ -123,3 +123,12 @@ def test_manifest_that_is_not_text(tiny: Experiment) -> None:
     path.write_bytes(b"PAR1")
     with pytest.raises(DataError, match="not a readable Parquet"):
         cohort_sources(override(experiment, {"cohort.manifest": path}))
+
+
+def test_a_cohort_can_be_cut_down_to_some_patients(tiny: Experiment) -> None:
+    everyone = cohort_sources(tiny)
+    some = tuple(patient.patient_id for patient in everyone[1][2:9])
+    recordings, patients, leads = cohort_sources(override(tiny, {"cohort.patients": some}))
+    assert (patients, recordings, leads) == (everyone[1][2:9], everyone[0][2:9], everyone[2])
+    with pytest.raises(DataError, match=r"has no patient nobody; take that name out of cohort.patients"):
+        cohort_sources(override(tiny, {"cohort.patients": (*some, "nobody")}))

@@ -5,7 +5,7 @@ import pytest
 
 from crtcore.evaluation.delong import auc_interval
 from crtcore.evaluation.metrics import auc, classification
-from crtcore.evaluation.performance import CLASSIFICATION, performance
+from crtcore.evaluation.performance import CLASSIFICATION, beat_performance, performance
 from crtcore.evaluation.thresholds import fold_thresholds
 
 LABELS = np.array([1] * 18 + [0] * 12)
@@ -41,3 +41,21 @@ def test_a_perfect_score_has_perfect_figures_and_no_calibration_slope() -> None:
     assert found.over_folds["balanced_accuracy"].mean == 1.0
     assert found.pooled["sensitivity"].low == 1.0
     assert found.calibration is None
+
+
+def test_beats_are_counted_one_by_one() -> None:
+    """Two beats for each of the first ten patients, one for the others: not the patients' figures."""
+    patient_B = np.concatenate([np.arange(10).repeat(2), np.arange(10, 30)])
+    score_RB = np.random.default_rng(3).random((2, len(patient_B)))
+    found = beat_performance(LABELS[patient_B], score_RB, FOLDS[:, patient_B])
+    expected = [
+        classification(
+            LABELS[patient_B][inside_B],
+            score_B[inside_B],
+            fold_thresholds(LABELS[patient_B], score_B, fold_B)[inside_B],
+        )["accuracy"]
+        for score_B, fold_B in zip(score_RB, FOLDS[:, patient_B], strict=True)
+        for inside_B in (fold_B == fold for fold in range(3))
+    ]
+    assert found["accuracy"].mean == pytest.approx(np.mean(expected), abs=1e-12)
+    assert found["accuracy"].sd == pytest.approx(np.std(expected), abs=1e-12)

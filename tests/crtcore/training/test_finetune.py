@@ -124,6 +124,7 @@ def test_scikit_learn_s_heads_score_each_patient_out_of_fold_in_one_report(
     manifest = prepared.store.find(stage)
     assert manifest is not None
     assert manifest.facts["auc"] == reports[0].metrics["auc"]
+    assert "beats.parquet" not in manifest.files  # they score a patient as a whole
     assert run(prepared, untrained, head=head, repeats=2, epochs=7) == (stage, reports)
 
 

@@ -66,6 +66,17 @@ def test_the_results_hold_no_nan_and_agree_with_the_leaderboard(finished: Experi
     assert math.isfinite(results["hours_saved"])
 
 
+def test_beats_are_scored_beside_patients_and_named_as_such(folder: Path) -> None:
+    with (folder / "beats.csv").open() as stream:
+        reader = csv.DictReader(stream)
+        rows = {row["figure"]: row for row in reader}
+    assert reader.fieldnames == ["figure", "by beat, over folds, mean ± SD"]
+    results = json.loads((folder / RESULTS).read_text())
+    found = results["by_beat"]["auc"]
+    assert rows["AUC"]["by beat, over folds, mean ± SD"] == f"{found['mean']:.3f} ± {found['sd']:.3f}"
+    assert "by image, not by patient (24 beats, 48 images)" in (folder / PAGE).read_text()
+
+
 def test_table_2_has_the_paper_beside_this_sweep(folder: Path) -> None:
     with (folder / "table2_networks.csv").open() as stream:
         rows = {row["network"]: row for row in csv.DictReader(stream)}

@@ -1,0 +1,122 @@
+"""Ports of a cluster's head on this machine, by Ray's own commands over SSH."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import click
+import yaml
+
+from crtcore.errors import ConfigError, SweepError
+
+HOST = "127.0.0.1"
+JOB_PORT = 8265  # of Ray's dashboard, which takes jobs too
+ANSWER_TIMEOUT_S = 90.0
+POLL_S = 0.2
+STOP_TIMEOUT_S = 5.0
+
+RAY = (sys.executable, "-m", "ray.scripts.scripts")  # the `ray` of this environment, on the PATH or not
+
+
+@contextmanager
+def forwarded(cluster: Path, ports: Sequence[tuple[int, int]], command: str | None = None) -> Iterator[None]:
+    """Ports of this machine that lead to the head's, as (ours, the head's), once they answer.
+
+    With a command, which then runs on the head as long as the block, each pair must be one number twice:
+    that is what `ray exec` can do. Raises ConfigError if `cluster` is no file of `ray up`, SweepError that
+    tells what Ray or the command said if a port does not answer.
+    """
+    _require_cluster_file(cluster)
+    if command is None:
+        ((ours, theirs),) = ports
+        _require_free(ours)
+        arguments = ["dashboard", str(cluster), "--port", str(ours), "--remote-port", str(theirs)]
+    else:
+        assert all(ours == theirs for ours, theirs in ports)
+        for ours, _ in ports:
+            _require_free(ours)
+        arguments = ["exec", str(cluster), command]
+        arguments += [text for ours, _ in ports for text in ("--port-forward", str(ours))]
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            [*RAY, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # SSH is its child, and goes with it
+        )
+        try:
+            deadline_s = time.monotonic() + ANSWER_TIMEOUT_S
+            while not all(_answers(ours) for ours, _ in ports):
+                if process.poll() is not None or time.monotonic() > deadline_s:
+                    said.seek(0)
+                    raise SweepError(
+                        f"the head of {cluster} cannot be reached ({_last_words(said.read())}); start it "
+                        f"with `ray up {cluster}`, and give the commands from the folder where that was done"
+                    )
+                time.sleep(POLL_S)
+            yield
+        finally:
+            _end(process)
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as server:
+        server.bind((HOST, 0))
+        return int(server.getsockname()[1])
+
+
+def _require_cluster_file(cluster: Path) -> None:
+    try:
+        tree = yaml.safe_load(cluster.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(
+            f"--cluster {cluster} cannot be read ({error}); give the file of `ray up`"
+        ) from error
+    if not isinstance(tree, dict) or "provider" not in tree:
+        raise ConfigError(f"--cluster {cluster} describes no cluster; give the file of `ray up`")
+
+
+def _require_free(port: int) -> None:
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            server.bind((HOST, port))
+        except OSError as error:
+            raise SweepError(
+                f"port {port} of this machine cannot be used ({error.strerror}); give another with --port, "
+                "or end what holds it"
+            ) from error
+
+
+def _answers(port: int) -> bool:
+    """Whether HTTP is spoken there: SSH itself accepts connections before the head does."""
+    with suppress(OSError), socket.create_connection((HOST, port), timeout=1.0) as connection:
+        connection.settimeout(5.0)
+        connection.sendall(b"HEAD / HTTP/1.0\r\n\r\n")
+        return connection.recv(5) == b"HTTP/"
+    return False
+
+
+def _last_words(text: str) -> str:
+    lines = [line.strip() for line in click.unstyle(text).splitlines() if line.strip()]
+    told = [line for line in lines if line.startswith("crtsearch: ")]  # the command's own sentence
+    return (told or lines or ["it says nothing"])[-1].removeprefix("crtsearch: ")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -1,0 +1,36 @@
+"""A real sweep, searched and trained, one trial after another in this process."""
+
+import functools
+
+import optuna
+
+from crtcore.config import Experiment
+from crtcore.pipeline import open_store, plan, prepare, read_sources, run_trial
+from crtcore.training.device import use_device
+from search.identity import keep_identity
+from search.session import Session
+from search.study import open_study, sweep_dir
+
+
+def sweep_here(experiment: Experiment) -> None:
+    """Run the whole sweep as `run_sweep` does, without a cluster."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sources, store = read_sources(experiment), open_store(experiment)
+    study = open_study(experiment.storage, experiment.name, create=True)
+    folder = sweep_dir(experiment.storage, experiment.name)
+    keep_identity(study, folder, experiment, plan(experiment, sources))
+    session = Session(
+        study,
+        experiment,
+        store=store,
+        plan_of=functools.partial(plan, sources=sources),
+        prepare=functools.partial(prepare, store, sources=sources),
+    )
+    device = use_device(experiment.resources.trial)
+    while (proposal := session.next(1)) is not None:
+        for report in run_trial(store, proposal.experiment, sources, device):
+            if not session.report(proposal.number, report, node="here"):
+                break
+        else:
+            session.complete(proposal.number)
+    session.close()

@@ -1,0 +1,54 @@
+"""The predictions of trials, read back from the stages that really ran."""
+
+import numpy as np
+import pytest
+from scipy.special import expit, logit
+
+from crtcore.config import Experiment
+from crtcore.pipeline import open_store
+from crtcore.stages import StageKey
+from search.leaderboard import build_leaderboard
+from search.out_of_fold import BEATS_FILE, OutOfFold, read_beats
+
+
+def test_columns_stand_in_the_order_of_trials_and_shared_stages_count_once() -> None:
+    predictions = OutOfFold(
+        patient_ids=("a", "b"),
+        label_P=np.array([0, 1]),
+        fold_RP=np.array([[0, 1], [1, 0]]),
+        score_RPC=np.array([[[0.1, 0.2], [0.3, 0.4]], [[0.5, 0.6], [0.7, 0.8]]]),
+        numbers=(2, 5),
+    )
+    assert predictions.scores() == pytest.approx(np.array([[0.3, 0.4], [0.5, 0.6]]))
+    assert predictions.num_folds == 2
+    digests = {2: "x", 5: "y", 7: "x"}
+    assert [predictions.configuration(digests, number) for number in digests] == [0, 1, 0]
+
+
+def test_a_patient_s_score_is_that_of_its_beats_mean_logit(finished: Experiment) -> None:
+    board, store = build_leaderboard(finished.storage, finished.name), open_store(finished)
+    predictions = board.predictions
+    assert predictions is not None
+    for row in board.rows:
+        digest = str(row.stages["finetune"])
+        beats = read_beats(store, digest, predictions)
+        assert beats is not None
+        assert beats.score_RB.shape == beats.fold_RB.shape == (1, row.counts["num_beats"])
+        column = predictions.configuration(
+            {r.number: str(r.stages["finetune"]) for r in board.rows}, row.number
+        )
+        for number in range(len(predictions.patient_ids)):
+            mine = beats.patient_B == number
+            expected = expit(logit(beats.score_RB[0, mine]).mean())
+            assert predictions.score_RPC[0, number, column] == pytest.approx(expected, abs=1e-6)
+            assert (beats.fold_RB[0, mine] == predictions.fold_RP[0, number]).all()
+
+
+def test_a_stage_without_scores_of_beats_has_none(finished: Experiment) -> None:
+    board, store = build_leaderboard(finished.storage, finished.name), open_store(finished)
+    assert board.predictions is not None
+    pretrain = StageKey(name="pretrain", digest=str(board.rows[0].stages["pretrain"]))
+    manifest = store.find(pretrain)
+    assert manifest is not None
+    assert BEATS_FILE not in manifest.files
+    assert read_beats(store, "0" * 20, board.predictions) is None
