@@ -10,7 +10,7 @@ CONFIG ?= $(if $(DATA),mitbih_ptbxl,demo)
 NAME ?=
 ARGS ?=
 
-.PHONY: install sweep test check format clean
+.PHONY: install sweep test check docs format clean
 
 install: $(INSTALLED)
 
@@ -32,6 +32,10 @@ check: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+docs: $(INSTALLED)
+	PYTHONPATH=. $(BIN)/python docs/generate_config_reference.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 format: $(INSTALLED)
 	$(BIN)/ruff format

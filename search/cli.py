@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 BAD_INPUT = 2  # exit status
 INTERRUPTED = 130  # what a shell reports for a process ended by Ctrl-C
+WIDE = 100  # columns of a terminal from which on there is room for learning curves
 UNITS = ("patients", "beats", "images")
 
 
@@ -38,7 +39,6 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     help="Search for the best ECG transfer-learning model of a small cohort, and say how good it really is.",
@@ -61,7 +61,7 @@ ClusterFile = Annotated[
 ]
 
 
-@app.command(epilog="Example: crtsearch prepare demo")
+@app.command(short_help="Recordings to images, once.", epilog="Example: crtsearch prepare demo")
 def prepare(config: Config, overrides: Overrides = None, address: Address = None) -> None:
     """Turn the recordings into spectrogram images, once; a sweep does so too if this has not been run."""
     experiment = _load(config, overrides)
@@ -81,7 +81,10 @@ def prepare(config: Config, overrides: Overrides = None, address: Address = None
         typer.echo(f"{name}: {counts} in {experiment.storage}")
 
 
-@app.command(epilog="Example: crtsearch sweep demo --set search.trials=8 --name first")
+@app.command(
+    short_help="Run the search, or go on with it.",
+    epilog="Example: crtsearch sweep demo --set search.trials=8 --name first",
+)
 def sweep(
     config: Config,
     overrides: Overrides = None,
@@ -137,7 +140,7 @@ def sweep(
     _show(leaderboard, as_json=as_json)
 
 
-@app.command(epilog="Example: crtsearch best demo --json")
+@app.command(short_help="Rank the trials of a sweep.", epilog="Example: crtsearch best demo --json")
 def best(name: SweepName, storage: Storage = "storage", as_json: Json = False) -> None:
     """Rank a sweep's trials, with the winner's score corrected for the search."""
     from search.leaderboard import build_leaderboard
@@ -148,16 +151,16 @@ def best(name: SweepName, storage: Storage = "storage", as_json: Json = False) -
 add_result_commands(app)
 
 
-@app.command(epilog="Example: crtsearch dashboard demo --port 8080")
+@app.command(
+    short_help="Watch a sweep in the browser.", epilog="Example: crtsearch dashboard demo --port 8080"
+)
 def dashboard(
     name: SweepName,
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes any free one.")
-    ] = 8080,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="On 127.0.0.1; 0: any free one.")] = 8080,
     storage: Storage = "storage",
     cluster: ClusterFile = None,
 ) -> None:
-    """Serve Optuna's dashboard on a sweep, running or finished, until Ctrl-C; with --cluster Ray's too."""
+    """Serve Optuna's dashboard on a sweep until Ctrl-C; with --cluster Ray's too."""
     if cluster is not None:
         from search.remote.dashboard import forward_dashboards
 
@@ -181,7 +184,10 @@ def dashboard(
         raise typer.Exit(INTERRUPTED) from None
 
 
-@app.command(epilog="Example: crtsearch check demo --set search.trials=8")
+@app.command(
+    short_help="What would run, without running it.",
+    epilog="Example: crtsearch check demo --set search.trials=8",
+)
 def check(
     config: Config, overrides: Overrides = None, address: Address = None, as_json: Json = False
 ) -> None:
@@ -201,7 +207,7 @@ def check(
     typer.echo(result.to_json() if as_json else "\n".join(result.sentences()))
 
 
-@app.command(epilog="Example: crtsearch gc --storage storage --remove")
+@app.command(short_help="What no sweep refers to.", epilog="Example: crtsearch gc --storage storage --remove")
 def gc(
     storage: Storage = "storage",
     remove: Annotated[bool, typer.Option("--remove", help="Remove what is listed.")] = False,
@@ -220,7 +226,10 @@ def gc(
         typer.echo(sentence)
 
 
-@app.command(epilog="Example: crtsearch simulate data/simulated --seed 1")
+@app.command(
+    short_help="Simulated recordings to try everything on.",
+    epilog="Example: crtsearch simulate data/simulated --seed 1",
+)
 def simulate(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for the recordings.")],
     seed: Annotated[int, typer.Option(min=0, help="Another seed, other patients.")] = 0,
@@ -257,7 +266,7 @@ def _show(leaderboard: "Leaderboard", *, as_json: bool) -> None:
     from search.tables import baselines_table, leaderboard_table
 
     console = Console()
-    console.print(leaderboard_table(leaderboard))
+    console.print(leaderboard_table(leaderboard, with_curves=console.width >= WIDE))
     if leaderboard.baselines is not None:
         if leaderboard.baselines.comparisons:
             console.print(baselines_table(leaderboard.baselines))

@@ -19,14 +19,18 @@ REFUSED = 2  # exit status, as for any bad input
 
 def add_result_commands(app: typer.Typer) -> None:
     """Register the commands, in the order in which `--help` lists them."""
-    commands: tuple[tuple[Callable[..., None], str], ...] = (
-        (report, "Example: crtsearch report demo"),
-        (nested, "Example: crtsearch nested demo --json"),
-        (export, "Example: crtsearch export demo -o demo_bundle"),
-        (predict, "Example: crtsearch predict demo_bundle data/simulated/cohort/records/sim001"),
+    commands: tuple[tuple[Callable[..., None], str, str], ...] = (
+        (report, "One page on what the winner is worth.", "report demo"),
+        (nested, "The search once more inside each fold.", "nested demo --json"),
+        (export, "The winner, refitted on all, as a bundle.", "export demo -o demo_bundle"),
+        (
+            predict,
+            "Probabilities for new recordings.",
+            "predict demo_bundle data/simulated/cohort/records/sim001",
+        ),
     )
-    for command, epilog in commands:
-        app.command(epilog=epilog)(command)
+    for command, short_help, example in commands:
+        app.command(short_help=short_help, epilog=f"Example: crtsearch {example}")(command)
 
 
 def report(name: SweepName, storage: Storage = "storage") -> None:

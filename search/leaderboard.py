@@ -31,9 +31,10 @@ class Row:
     """One trial. What only a complete trial has is None or empty in others.
 
     `auc` and `auc_sd` are the mean and standard deviation over folds of the patient-wise AUC after the last
-    epoch; `last_auc` is the same mean after `num_epochs` epochs, where the trial stopped or stands. `figures`
-    (accuracy, sensitivity and specificity at 0.5, pooled AUC) and `counts` (patients, beats, images) are
-    those of the out-of-fold predictions of all patients. `reason` says why a trial failed.
+    epoch; `last_auc` is the same mean after `num_epochs` epochs, where the trial stopped or stands, `curve`
+    the means after each epoch. `figures` (accuracy, sensitivity and specificity at 0.5, pooled AUC) and
+    `counts` (patients, beats, images) are those of the out-of-fold predictions of all patients. `reason` says
+    why a trial failed.
     """
 
     number: int
@@ -41,6 +42,7 @@ class Row:
     params: Mapping[str, Any]
     num_epochs: int
     last_auc: float | None
+    curve: tuple[float, ...] = ()
     auc: float | None = None
     auc_sd: float | None = None
     figures: Mapping[str, float]
@@ -180,6 +182,7 @@ def _row(store: StageStore, trial: FrozenTrial) -> Row:
         state=trial.state.name,
         params=dict(trial.params),
         num_epochs=max(curve, default=0),
+        curve=tuple(curve[epoch] for epoch in sorted(curve) if math.isfinite(curve[epoch])),
         last_auc=last_auc if last_auc is not None and math.isfinite(last_auc) else None,
         auc=facts.get("auc"),
         auc_sd=facts.get("auc_sd"),

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from search.sparkline import sparkline
+
 if TYPE_CHECKING:  # a table of a running sweep needs neither Optuna nor the stage store
     from search.baselines import Baselines
     from search.leaderboard import Leaderboard, Row
@@ -46,12 +48,14 @@ def trial_table(parameters: Mapping[str, str]) -> Table:
     return table
 
 
-def leaderboard_table(leaderboard: "Leaderboard", *, max_rows: int = 20) -> Table:
+def leaderboard_table(leaderboard: "Leaderboard", *, max_rows: int = 20, with_curves: bool = False) -> Table:
     """The first `max_rows` trials in rank order; the caption says what is left out and why trials failed."""
     parameters = headings(dict.fromkeys(key for row in leaderboard.rows for key in row.params))
     table = trial_table(parameters)
     for name in ("AUC±SD", "acc.", "sens", "spec"):
         table.add_column(name, justify="right", no_wrap=True)
+    if with_curves:
+        table.add_column("curve", no_wrap=True)
     shown = leaderboard.rows[:max_rows]
     for row in shown:
         table.add_row(
@@ -63,6 +67,7 @@ def leaderboard_table(leaderboard: "Leaderboard", *, max_rows: int = 20) -> Tabl
                 f"{row.figures[key]:.2f}" if row.figures else ""
                 for key in ("accuracy", "sensitivity", "specificity")
             ),
+            *([sparkline(row.curve)] if with_curves else []),
         )
     remarks = [f"trial {row.number}: {row.reason}" for row in shown if row.reason]
     if any(row.auc is None and row.last_auc is not None for row in shown):

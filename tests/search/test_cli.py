@@ -92,6 +92,12 @@ def test_other_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch, tmp_
     assert isinstance(result.exception, ZeroDivisionError)
 
 
+def test_the_list_of_commands_fits_a_screen() -> None:
+    result = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
+    assert all(f" {command} " in result.stdout for command in COMMANDS)
+    assert len(result.stdout.splitlines()) <= 36
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_fits_a_screen_and_holds_an_example(command: str) -> None:
     result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
