@@ -70,13 +70,14 @@ def test_every_command_does_what_it_says(
     simulated_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))  # where the caches go
     data = tmp_path / "somewhere"
     shutil.copytree(simulated_dir / "mitdb", data / "mitdb")
     shutil.copytree(simulated_dir / "cohort", data / "crt")
     shutil.copytree(simulated_dir, tmp_path / "data" / "simulated")
     commands = {command: page for page in PAGES for command in commands_of(page) if not is_left_out(command)}
     with connected(None):  # one Ray for all of them
+        # Where the caches go. After Ray has started: it looks for the token of this process's first Ray here.
+        monkeypatch.setenv("HOME", str(tmp_path))
         for command, page in commands.items():
             arguments = shlex.split(command.replace("/data", str(data)))[1:]
             if arguments[0] in ("check", "sweep", "prepare"):
