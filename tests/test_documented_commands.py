@@ -9,12 +9,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import typer.main
 from typer.testing import CliRunner
 
 from search.cli import app
 from search.cluster import connected
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+CLUSTER_PAGE = "docs/cluster.md"
 PAGES = ("README.md", "docs/index.md", "docs/own_cohort.md", "docs/report.md", "docs/dashboard.md")
 FENCED = re.compile(r"^```(?:sh|shell|bash|console)?\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
 COMMANDS = ("crtsearch", "make", "ray", "pip", "docker", "kubectl", "sbatch")
@@ -42,11 +44,11 @@ SMALL = (
 
 
 def commands_of(page: str) -> list[str]:
-    """The commands in a page's code blocks, without their remarks."""
+    """The commands in a page's code blocks, each in one line, without their remarks."""
     lines = (
         line.partition(" #")[0].strip()
         for block in FENCED.findall((REPOSITORY / page).read_text(encoding="utf-8"))
-        for line in block.splitlines()
+        for line in block.replace("\\\n", " ").splitlines()
     )
     return [line for line in lines if line.split(" ")[0] in COMMANDS]
 
@@ -62,6 +64,22 @@ def test_every_reason_to_leave_a_command_out_is_still_needed() -> None:
     for start in NOT_RUN:
         assert any(command.startswith(start) for command in commands), start
     assert sum(not is_left_out(command) for command in commands) >= 8
+
+
+def test_commands_for_a_cluster_are_those_that_three_hosts_are_sent() -> None:
+    tested = (REPOSITORY / "tests" / "cluster" / "test_onprem.py").read_text(encoding="utf-8")
+    words = [shlex.split(command) for command in commands_of(CLUSTER_PAGE)]
+    verbs = {verb for program, verb, *_ in words if program == "ray"}
+    assert verbs >= {"up", "job", "down"}
+    for verb in verbs:
+        assert re.search(rf'ray\(\s*"{verb}"|\("{verb}", ', tested), (
+            f"ray {verb}: tests/cluster/test_onprem.py"
+        )
+    ours = [line[line.index("crtsearch") + 1 :] for line in words if "crtsearch" in line]
+    assert len(ours) >= 2
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a click Group
+    for name, *arguments in ours:
+        commands[name].make_context(name, arguments)  # raises where an option is not there
 
 
 @pytest.mark.ray

@@ -208,7 +208,7 @@ class Seen(Exception):  # noqa: N818  # no error: what ends a dashboard that was
 @pytest.mark.timeout(480)  # of two busy cores
 # Ray 2.60 follows logs with an argument that aiohttp 3.14 deprecates.
 @pytest.mark.filterwarnings("ignore:ssl=None is deprecated:DeprecationWarning")
-def test_a_sweep_outlives_a_worker(cluster: Cluster, builds: Builds) -> None:
+def test_a_sweep_outlives_a_worker(cluster: Cluster, builds: Builds, tmp_path: Path) -> None:
     port = free_port()
     with forwarded(cluster.file, [(port, JOB_PORT)]):  # by `ray dashboard`
         url = f"http://{HOST}:{port}"
@@ -259,6 +259,8 @@ def test_a_sweep_outlives_a_worker(cluster: Cluster, builds: Builds) -> None:
 
     said = ray("exec", str(cluster.file), f"crtsearch best {NAME} --storage {cluster.storage} --json")
     assert '"rows"' in said, said
+    ray("rsync-down", str(cluster.file), "~/data/cohort/", f"{tmp_path}/cohort/")
+    assert (tmp_path / "cohort" / "cohort.csv").is_file()
     ray("down", "-y", str(cluster.file))
     assert cluster.hosts.processes("crt-head", "raylet") == []
 
