@@ -31,6 +31,7 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
 from crtcore.stages import Stage, StageStore
+from crtcore.training.cross_validation import fold_metric
 from crtcore.training.epochs import EpochReport, encode_history
 from search.artifacts import KINDS, ArtifactLinks, artifact_links
 from search.study import open_study
@@ -41,6 +42,9 @@ from search.update import TrialUpdate
 NAME: Final = "large"
 NUM_PATIENTS: Final = 71
 NUM_EPOCHS: Final = 10
+METRICS: Final = {"auc": 0.6, "auc_sd": 0.1, "loss": 0.5} | {
+    fold_metric(0, number): 0.4 + number / 10 for number in range(5)
+}
 MAIN: Final = "from search.cli import main; main()"
 
 
@@ -66,7 +70,7 @@ def commit_trial(store: StageStore, number: int) -> Stage:
             stage="finetune",
             epoch=epoch,
             num_epochs=NUM_EPOCHS,
-            metrics={"auc": 0.6, "auc_sd": 0.1, "loss": 1 / epoch},
+            metrics=METRICS | {"loss": 1 / epoch},
             num_images=1000,
             seconds=1.0,
         )
@@ -131,7 +135,7 @@ def sweep_costs(study: optuna.Study, store: StageStore, folder: Path) -> dict[st
                 epoch=epoch,
                 num_epochs=NUM_EPOCHS,
                 value=0.6,
-                metrics={"auc": 0.6, "auc_sd": 0.1, "loss": 0.5},
+                metrics=METRICS,
             )
             start_s = time.perf_counter()
             events.on_update(update)

@@ -8,7 +8,8 @@ trial process, the second node's raylet. Then the same command is given until it
 the stages are looked at:
 
     lost        trials of the sweep that are not finished in the end
-    duplicated  finetune stages that were committed, or epochs of a trial that were recorded, twice
+    duplicated  finetune stages that were committed twice, or that two trials computed to the end (a proposal
+                made before is another matter: it is answered from the stage store)
     orphans     trials left RUNNING
     identical   rounds whose ranking equals the undisturbed sweep's (mode grid, without pruning, where
                 proposals do not hang on timing)
@@ -127,7 +128,7 @@ def commits(storage: Path) -> dict[str, int]:
 
 
 def kill_one(victim: str, driver: subprocess.Popen[str], nodes: TwoNodes) -> bool:
-    """Kill the victim; False if there is none at this moment."""
+    """Kill the victim, a trial process as soon as there is one; False if the sweep ended before."""
     if victim == "nobody":
         return False
     if victim == "driver":
@@ -136,7 +137,8 @@ def kill_one(victim: str, driver: subprocess.Popen[str], nodes: TwoNodes) -> boo
     if victim == "node":
         nodes.kill_second()
         return True
-    found = nodes.trial_processes()
+    while not (found := nodes.trial_processes()) and driver.poll() is None:
+        time.sleep(0.1)
     if found:
         os.kill(found[0], signal.SIGKILL)
     return bool(found)
@@ -175,7 +177,11 @@ def run_round(config: Path, storage: Path, nodes: TwoNodes, victim: str, after_s
     states = Counter(trial.state for trial in trials)
     finished = [trial for trial in trials if trial.state.is_finished()]
     wanted = yaml.safe_load(config.read_text())["search"]["trials"]
-    stages = Counter(trial.user_attrs["stages"]["finetune"] for trial in trials)
+    computed = Counter(
+        trial.user_attrs["stages"]["finetune"]
+        for trial in trials
+        if trial.state == optuna.trial.TrialState.COMPLETE and trial.user_attrs["images"]
+    )
     return {
         "victim": victim,
         "after_s": round(after_s, 2),
@@ -184,7 +190,7 @@ def run_round(config: Path, storage: Path, nodes: TwoNodes, victim: str, after_s
         "errors": errors,
         "lost": wanted - len(finished) + states[optuna.trial.TrialState.FAIL],
         "duplicated": sum(after.get(digest) != moment for digest, moment in before.items())
-        + sum(number - 1 for number in stages.values()),
+        + sum(number - 1 for number in computed.values()),
         "orphans": states[optuna.trial.TrialState.RUNNING],
         "ranking": ranking(storage),
     }

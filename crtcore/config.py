@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Depth = Literal[18, 34, 50, 101, 152]
-Architecture = Literal["resnet", "alexnet", "vgg19", "inception_v3"]
+Architecture = Literal["resnet", "resnet1d", "alexnet", "vgg19", "inception_v3"]
+WAVEFORM_ARCHITECTURES = ("resnet1d",)  # they read samples in the place of images
 QualityFlag = Literal["flat", "clipped", "missing", "noisy", "too_short", "too_few_beats"]
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -77,8 +78,10 @@ class PretrainConfig(Settings):
     scratch arm).
     """
 
-    architecture: Architecture = "resnet"
-    depth: Depth = Field(default=18, description="layers of a resnet; the others have one depth")
+    architecture: Architecture = Field(
+        default="resnet", description="resnet1d reads the beat's waveform, the others its spectrogram"
+    )
+    depth: Depth = Field(default=18, description="layers of a resnet or resnet1d; the others have one depth")
     objective: Literal["aami5", "morphology5", "none"] = "aami5"
     split: Literal["all", "inter_patient", "ds1_even", "ds1_odd", "intra_patient"] = Field(
         default="all",
@@ -222,6 +225,15 @@ class TrialResources(Settings):
     gpus: Rate = 0.0
 
 
+class PretrainResources(Settings):
+    """How many GPUs of a trial pre-train one network together, each on its part of every batch.
+
+    A trial holds its GPUs from its first stage to its last; the other stages compute on the first of them.
+    """
+
+    gpus: PositiveInt = Field(default=1, description="at most resources.trial.gpus")
+
+
 class ResourcesConfig(Settings):
     """How the machine is shared. Of these, `precision` alone is part of a stage's identity.
 
@@ -230,10 +242,20 @@ class ResourcesConfig(Settings):
     """
 
     trial: TrialResources = TrialResources()
+    pretrain: PretrainResources = PretrainResources()
     precision: Literal["float32", "bfloat16"] = "float32"
     max_failures: int = Field(
         default=2, ge=0, description="restarts of a trial whose process or node was lost"
     )
+
+    @model_validator(mode="after")
+    def _held(self) -> "ResourcesConfig":
+        if self.pretrain.gpus > max(1, self.trial.gpus):
+            raise ValueError(
+                f"pretrain.gpus is {self.pretrain.gpus} and a trial holds {self.trial.gpus:g}: raise "
+                "trial.gpus to as many, or lower pretrain.gpus"
+            )
+        return self
 
 
 class Experiment(Settings):
@@ -253,6 +275,11 @@ class Experiment(Settings):
     finetune: FinetuneConfig = FinetuneConfig()
     search: SearchConfig = SearchConfig()
     resources: ResourcesConfig = ResourcesConfig()
+
+    @property
+    def takes_waveforms(self) -> bool:
+        """Whether the network reads beats as waveforms rather than images."""
+        return self.pretrain.architecture in WAVEFORM_ARCHITECTURES
 
     @property
     def database_path(self) -> Path:

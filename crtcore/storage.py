@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -14,11 +16,15 @@ from crtcore.errors import StorageError
 
 Content = bytes | memoryview | Path  # what a file is made from; a Path is a local file's
 COPY_BYTES = 1 << 20
+WAITS_S = (1.0, 2.0, 4.0, 8.0, 16.0)  # before a remote file system that failed is asked again
+
+Answer = TypeVar("Answer")
 
 
 class Storage:
     """A directory, or a place that pyarrow.fs understands (`s3://`, `gs://`, ...). Raises StorageError if
-    there is no such place; later failures of the file system are OSErrors.
+    there is no such place. Later failures of the file system are OSErrors, of a remote one after some
+    patience: it may be away for a while, as a disk is not.
     """
 
     def __init__(self, uri: str) -> None:
@@ -40,13 +46,17 @@ class Storage:
         self.root = root.rstrip("/")
 
     def is_file(self, path: str) -> bool:
-        return bool(self._fs.get_file_info(path).type == pafs.FileType.File)
+        return bool(self._ask(lambda: self._fs.get_file_info(path)).type == pafs.FileType.File)
 
     def read(self, path: str) -> bytes | None:
         """A file's content, None if there is no such file."""
-        try:
+
+        def read() -> bytes:
             with self._fs.open_input_file(path) as stream:
                 return bytes(stream.readall())
+
+        try:
+            return self._ask(read)
         except FileNotFoundError:
             return None
 
@@ -54,7 +64,7 @@ class Storage:
         """Write a file, of one piece or of chunks, and see it on the disk where that is ours."""
         if isinstance(content, Path):
             if not self.is_local:
-                pafs.copy_files(str(content), path, destination_filesystem=self._fs)
+                self._ask(lambda: pafs.copy_files(str(content), path, destination_filesystem=self._fs))
                 return
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with content.open("rb") as source, open(path, "wb") as target:
@@ -68,10 +78,10 @@ class Storage:
                 for chunk in chunks:
                     target.write(chunk)
                 _sync(target.fileno())
-        else:
-            with self._fs.open_output_stream(path) as stream:
-                for chunk in chunks:
-                    stream.write(chunk)
+        elif isinstance(chunks, tuple):
+            self._ask(lambda: self._upload(path, chunks))
+        else:  # read but once, so there is no second attempt: whoever makes them does better to begin anew
+            self._upload(path, chunks)
 
     def replace(self, path: str, content: Content | Iterable[memoryview]) -> None:
         """Write a file so that its readers see the old content or the new, never a part."""
@@ -89,11 +99,11 @@ class Storage:
     def delete(self, path: str) -> None:
         """Remove a file; nothing is done if there is none."""
         with suppress(FileNotFoundError):
-            self._fs.delete_file(path)
+            self._ask(lambda: self._fs.delete_file(path))
 
     def delete_folder(self, path: str) -> None:
         """Remove what lies in a folder; nothing is done if there is none."""
-        self._fs.delete_dir_contents(path, missing_dir_ok=True)
+        self._ask(lambda: self._fs.delete_dir_contents(path, missing_dir_ok=True))
 
     def download(self, source: str, path: Path) -> bool:
         """Copy a file to the local `path`, all at once; False if there is no such file."""
@@ -101,9 +111,25 @@ class Storage:
             return False
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-        pafs.copy_files(source, str(temporary), source_filesystem=self._fs)
+        self._ask(lambda: pafs.copy_files(source, str(temporary), source_filesystem=self._fs))
         os.replace(temporary, path)
         return True
+
+    def _upload(self, path: str, chunks: Iterable[bytes | memoryview]) -> None:
+        with self._fs.open_output_stream(path) as stream:
+            for chunk in chunks:
+                stream.write(chunk)
+
+    def _ask(self, operation: Callable[[], Answer]) -> Answer:
+        """What the file system answers, at once or, of a remote one, within half a minute."""
+        for wait_s in () if self.is_local else WAITS_S:
+            try:
+                return operation()
+            except FileNotFoundError:  # an answer
+                raise
+            except OSError:
+                time.sleep(wait_s)
+        return operation()
 
 
 def _sync(descriptor: int) -> None:

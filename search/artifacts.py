@@ -6,6 +6,7 @@ cost it a second a trial.
 """
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -39,6 +40,9 @@ LEARNING = ArtifactKind(file_name="learning.svg", mime_type=SVG)
 CALIBRATION = ArtifactKind(file_name="calibration.svg", mime_type=SVG)
 OUT_OF_FOLD = ArtifactKind(file_name="out_of_fold.csv", mime_type="text/csv")
 KINDS: Final = (ROC, CONFUSION, LEARNING, CALIBRATION, OUT_OF_FOLD)
+GRAD_CAM = ArtifactKind(file_name="grad_cam.svg", mime_type=SVG)
+"""Only of trials that led when they ended, one of which wins: it takes a network refitted on all patients."""
+_NUMBERED: Final = (*KINDS, GRAD_CAM)
 
 
 def artifacts_dir(storage: str, name: str) -> Path:
@@ -50,18 +54,20 @@ def artifact_id(digest: str, kind: ArtifactKind) -> str:
     """The name of an artifact of the trial whose last stage is `digest`: hexadecimal digits and hyphens, as
     the dashboard's addresses want it.
     """
-    return f"{digest}-{KINDS.index(kind):02x}"
+    return f"{digest}-{_NUMBERED.index(kind):02x}"
 
 
 def parse_artifact_id(name: str) -> tuple[str, ArtifactKind] | None:
     """The stage and kind of an artifact; None for what somebody else put into the study."""
     digest, _, index = name.rpartition("-")
-    kinds = {f"{number:02x}": kind for number, kind in enumerate(KINDS)}
+    kinds = {f"{number:02x}": kind for number, kind in enumerate(_NUMBERED)}
     return (digest, kinds[index]) if digest and "-" not in digest and index in kinds else None
 
 
-def artifact_links(digest: str) -> dict[str, str]:
-    """The attributes by which Optuna knows the artifacts of the trial whose last stage is `digest`."""
+def artifact_links(digest: str, *, leads: bool = False) -> dict[str, str]:
+    """The attributes by which Optuna knows the artifacts of the trial whose last stage is `digest`; `leads`
+    says that no complete trial is better.
+    """
     return {
         f"{KEY_PREFIX}{artifact_id(digest, kind)}": json.dumps(
             {
@@ -71,7 +77,7 @@ def artifact_links(digest: str) -> dict[str, str]:
                 "encoding": None,
             }
         )
-        for kind in KINDS
+        for kind in (_NUMBERED if leads else KINDS)
     }
 
 
@@ -85,9 +91,12 @@ class ArtifactLinks:
     def __init__(self, study: optuna.Study, store: StageStore) -> None:
         self._study = study
         self._store = store
+        self._best = -math.inf  # AUC of the complete trials
 
     def on_update(self, update: "TrialUpdate") -> None:
         """Link the artifacts of a trial that is about to be complete."""
+        if update.state == "COMPLETE" and update.value is not None:
+            self._best = max(self._best, update.value)
         is_last = update.stage == STAGE and update.epoch == update.num_epochs
         if update.state != "RUNNING" or not (is_last or update.stage is None):
             return
@@ -95,8 +104,10 @@ class ArtifactLinks:
         trial_id = storage.get_trial_id_from_study_id_trial_number(self._study._study_id, update.number)
         trial = storage.get_trial(trial_id)
         digest = str(trial.user_attrs[STAGES_ATTR][STAGE])
-        if trial.state != TrialState.RUNNING or self._store.find(StageKey(name=STAGE, digest=digest)) is None:
+        manifest = self._store.find(StageKey(name=STAGE, digest=digest))
+        if trial.state != TrialState.RUNNING or manifest is None:
             return
-        for key, value in artifact_links(digest).items():
+        leads = manifest.facts["auc"] >= self._best
+        for key, value in artifact_links(digest, leads=leads).items():
             if key not in trial.system_attrs:
                 storage.set_trial_system_attr(trial_id, key, value)

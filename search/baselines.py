@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from crtcore.config import Experiment
-from crtcore.data.cohort import cohort_sources
+from crtcore.data.manifest import patients_of, read_manifest
 from crtcore.errors import CrtError
 from crtcore.evaluation.comparators import Comparison, compare
 from crtcore.evaluation.rules import rule_comparators
@@ -31,8 +31,7 @@ def mandatory_baselines(experiment: Experiment, predictions: OutOfFold, winner: 
     A leaderboard is not refused for want of a manifest: what stands in the way becomes a remark.
     """
     try:
-        _, patients, _ = cohort_sources(experiment)
-        patients = predictions.in_order(patients)
+        patients = predictions.in_order(patients_of(read_manifest(experiment)))
         rules = rule_comparators(patients, {})[:NUM_MANDATORY]
     except CrtError as error:
         return without_baselines(error)

@@ -46,9 +46,9 @@ def export_bundle(
     SweepError if the sweep has no winner or its data changed; ConfigError if `folder` is not empty or ONNX is
     asked for and not installed.
     """
-    if onnx:
-        require_onnx()
     winner = find_winner(storage, name)
+    if onnx:
+        require_onnx(waveform=winner.experiment.takes_waveforms)
     predictions = winner.leaderboard.predictions
     assert predictions is not None
     threshold = youden_threshold(predictions.label_P, predictions.scores()[:, winner.leaderboard.winner])
@@ -59,6 +59,7 @@ def export_bundle(
             leads=winner.sources.cohort_leads,
             max_beats=winner.experiment.cohort.max_beats_per_recording,
             amplitude=winner.experiment.finetune.amplitude,
+            waveform=winner.experiment.takes_waveforms,
         ),
         threshold=threshold,
         classes=winner.base.cohort.class_names,

@@ -5,7 +5,7 @@ Heavy libraries are imported inside the commands, so that `--help` and a misspel
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -28,6 +28,13 @@ UNITS = ("patients", "beats", "images")
 class _Commands(TyperGroup):
     """The one place where a user's error becomes a sentence; any other exception keeps its traceback."""
 
+    def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override]
+        """Hide the options that every Typer program has: the commands and an example fill a screen."""
+        params: list[Any] = super().get_params(ctx)
+        for option in params:
+            option.hidden = True
+        return params
+
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
         try:
             return super().invoke(ctx)
@@ -42,7 +49,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     help="Search for the best ECG transfer-learning model of a small cohort, and say how good it really is.",
-    epilog="Try it: crtsearch simulate data/simulated && crtsearch sweep demo && crtsearch report demo",
+    epilog="Try it: crtsearch simulate data/simulated && crtsearch sweep demo && crtsearch report demo "
+    "(completion by Tab: crtsearch --install-completion)",
 )
 
 Config = Annotated[

@@ -42,7 +42,10 @@ def serve_dashboard(storage: str, name: str, *, port: int = 8080, on_ready: Call
     study = open_study(storage, name, create=False)  # names the sweeps there are, if this is none of them
     store = StageStore(storage, cache=Experiment.model_fields["cache"].default)
     artifacts = DrawnArtifacts(
-        artifacts_dir(storage, name), store, functools.partial(_class_names, storage, name)
+        artifacts_dir(storage, name),
+        store,
+        functools.partial(_class_names, storage, name),
+        functools.partial(_grad_cam, storage, name),
     )
     app = optuna_dashboard.wsgi(study_storage(storage, name), artifact_store=artifacts)
     try:
@@ -70,6 +73,12 @@ def _class_names(storage: str, name: str) -> tuple[str, str]:
     from search.stored_config import stored_experiment
 
     return stored_experiment(storage, name).cohort.class_names
+
+
+def _grad_cam(storage: str, name: str, digest: str) -> str | None:
+    from search.report.grad_cam_artifact import draw_grad_cam
+
+    return draw_grad_cam(storage, name, digest)
 
 
 def _keep_note(storage: str, name: str, closing: threading.Event) -> None:

@@ -1,30 +1,45 @@
 """An Optuna artifact store whose files are drawn when they are first asked for, and then kept."""
 
+import io
 import os
 import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from optuna.artifacts import FileSystemArtifactStore
 from optuna.artifacts.exceptions import ArtifactNotFound
 
 from crtcore.stages import StageKey, StageStore
-from search.artifacts import STAGE, parse_artifact_id
+from search.artifacts import GRAD_CAM, STAGE, ArtifactKind, parse_artifact_id
+
+NO_GRAD_CAM: Final = b"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 560 70">
+<text x="10" y="28" font-size="14">Grad-CAM is drawn of the sweep's winner, refitted on all patients:</text>
+<text x="10" y="50" font-size="14">run `crtsearch report` on the sweep, then load this page again.</text>
+</svg>
+"""
 
 
 class DrawnArtifacts:
     """Files in `folder`, like Optuna's FileSystemArtifactStore; what is missing there and belongs to a stage
-    of `store` is drawn from it. `class_names` gives what the outcomes are called in the pictures.
+    of `store` is drawn from it. `class_names` gives what the outcomes are called in the pictures, `grad_cam`
+    Grad-CAM for a digest, None where there is none (yet): what is served then says so, and is not kept.
     """
 
-    def __init__(self, folder: Path, store: StageStore, class_names: Callable[[], tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        store: StageStore,
+        class_names: Callable[[], tuple[str, str]],
+        grad_cam: Callable[[str], str | None],
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._files = FileSystemArtifactStore(folder)
         self._store = store
         self._class_names = class_names
+        self._grad_cam = grad_cam
         self._drawing = threading.Lock()  # matplotlib's settings are those of the whole process
 
     def open_reader(self, artifact_id: str) -> BinaryIO:
@@ -34,7 +49,11 @@ class DrawnArtifacts:
         try:
             return self._files.open_reader(artifact_id)
         except ArtifactNotFound:
-            self._draw(artifact_id)
+            known = parse_artifact_id(artifact_id)
+            if known is None:
+                raise
+        if not self._draw(artifact_id, *known):
+            return io.BytesIO(NO_GRAD_CAM)
         return self._files.open_reader(artifact_id)
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
@@ -45,18 +64,25 @@ class DrawnArtifacts:
         """Remove a file; one that can be drawn comes back when it is asked for."""
         self._files.remove(artifact_id)
 
-    def _draw(self, artifact_id: str) -> None:
-        known = parse_artifact_id(artifact_id)
-        if known is None:
-            return
-        from search.trial_figures import draw  # matplotlib and torch, which the first page can do without
-
-        digest, kind = known
+    def _draw(self, artifact_id: str, digest: str, kind: ArtifactKind) -> bool:
+        """Draw what is missing, if there is the stage for it; False if there is nothing to draw yet."""
         path = self._folder / artifact_id
         with self._drawing:
             # Several pictures of one page are asked for at once, and one of them by two tabs.
             if path.exists() or self._store.find(StageKey(name=STAGE, digest=digest)) is None:
-                return
+                return True
+            content = self._content(digest, kind)
+            if content is None:
+                return False
             temporary = path.with_name(f".{artifact_id}.{uuid.uuid4().hex[:8]}")
-            temporary.write_bytes(draw(self._store, digest, kind, self._class_names()))
+            temporary.write_bytes(content)
             os.replace(temporary, path)
+        return True
+
+    def _content(self, digest: str, kind: ArtifactKind) -> bytes | None:
+        if kind == GRAD_CAM:
+            drawn = self._grad_cam(digest)
+            return None if drawn is None else drawn.encode()
+        from search.trial_figures import draw  # matplotlib and torch, which the first page can do without
+
+        return draw(self._store, digest, kind, self._class_names())

@@ -27,6 +27,7 @@ FREE_KEYS = (
     "cohort.class_names",
     "cohort.note",
     "resources.trial.",
+    "resources.pretrain.",
     "resources.max_failures",
     "search.trials",
     "search.wall_clock",

@@ -76,8 +76,13 @@ class Leaderboard:
     @property
     def winner(self) -> int:
         """The best trial's column in `predictions`; there must be one."""
-        assert self.best is not None and self.predictions is not None
-        return self.predictions.configuration(_digests(self.rows), self.best.number)
+        assert self.best is not None
+        return self.column(self.best)
+
+    def column(self, row: Row) -> int:
+        """The column in `predictions` of a complete trial."""
+        assert self.predictions is not None
+        return self.predictions.configuration(_digests(self.rows), row.number)
 
     def count(self, state: str) -> int:
         """How many trials are in a state."""

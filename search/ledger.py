@@ -5,15 +5,16 @@ A trial is WAITING from its proposal until it is handed out, then RUNNING, then 
 a dead driver left RUNNING is the next one's to go on with; what one that ended in good order left is WAITING.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from search.pruning import Other
 from search.sampling import Space, Suggestion
+from search.study import transaction
 
 ELAPSED_S = "elapsed_s"  # attributes of a study
 ENDED_BY = "ended_by"
@@ -52,8 +53,12 @@ class Ledger:
         """Trials in any state."""
         return len(self.entries)
 
+    def transaction(self) -> AbstractContextManager[None]:
+        """What is written in the block is in the study as a whole, or not at all."""
+        return transaction(self.study)
+
     def add(self, suggestion: Suggestion, space: Space, attrs: Mapping[str, Any]) -> int:
-        """A new trial, WAITING; its number. One transaction: a trial is in the study whole or not at all."""
+        """A new trial, WAITING; its number. One write: a trial is in the study whole or not at all."""
         number = len(self.entries)
         trial = optuna.trial.create_trial(
             state=TrialState.WAITING,
@@ -62,9 +67,10 @@ class Ledger:
             user_attrs=dict(attrs),
             system_attrs=dict(suggestion.system_attrs),
         )
-        self.study.add_trial(trial)
-        trial_id = self._storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
-        self._enter(self._storage.get_trial(trial_id))
+        trial_id = self._storage.create_new_trial(self.study._study_id, template_trial=trial)
+        self.entries[number] = Entry(
+            trial_id=trial_id, state=trial.state, params=trial.params, curve={}, read=None
+        )
         return number
 
     def start(self, number: int, built: Sequence[str]) -> Entry:
@@ -78,22 +84,29 @@ class Ledger:
             self._storage.set_trial_user_attr(entry.trial_id, READ, list(built))
         return entry
 
-    def report(self, number: int, epoch: int, value: float) -> None:
-        """A point of a trial's curve, if it is not there yet."""
+    def report(self, number: int, epoch: int, value: float) -> bool:
+        """A point of a trial's curve; False if it is there already."""
         entry = self.entries[number]
-        if epoch not in entry.curve:
-            # Not by Optuna's Trial: that refuses curves where there are several objectives.
-            self._storage.set_trial_intermediate_value(entry.trial_id, epoch, value)
-            entry.curve[epoch] = value
+        if epoch in entry.curve:
+            return False
+        # Not by Optuna's Trial: that refuses curves where there are several objectives.
+        self._storage.set_trial_intermediate_value(entry.trial_id, epoch, value)
+        entry.curve[epoch] = value
+        return True
 
     def finish(
         self, number: int, state: TrialState, values: Sequence[float] | None, attrs: Mapping[str, Any]
     ) -> None:
-        """The trial is over. Attributes come first: a finished trial takes none."""
+        """The trial is over; PRUNED, its value is the last of its curve, as Optuna has it. Attributes come
+        first: a finished trial takes none.
+        """
         entry = self.entries[number]
         for key, value in attrs.items():
             self._storage.set_trial_user_attr(entry.trial_id, key, value)
-        self.study.tell(number, values, state=state)
+        if state == TrialState.PRUNED and entry.curve and len(self.study.directions) == 1:
+            values = [entry.curve[max(entry.curve)]]
+        # Not by Optuna's `tell`: that reads the trial twice.
+        self._storage.set_trial_state_values(entry.trial_id, state, values)
         entry.state = state
         self.num_finished += 1
         self.gpu_s += attrs.get(GPU_SECONDS, 0.0)
@@ -108,13 +121,6 @@ class Ledger:
     def keep_elapsed(self, elapsed_s: float) -> None:
         """How long the sweep has run, this run included."""
         self.study.set_user_attr(ELAPSED_S, round(elapsed_s, 3))
-
-    def others(self, number: int) -> Iterator[Other]:
-        """All trials but one, as early stopping looks at them."""
-        for other, entry in self.entries.items():
-            if other != number:
-                is_complete = entry.state == TrialState.COMPLETE
-                yield Other(number=other, curve=entry.curve, is_complete=is_complete)
 
     def _enter(self, trial: FrozenTrial) -> None:
         read = trial.user_attrs.get(READ)

@@ -26,7 +26,7 @@ class SweepMetrics(tune.Callback):
         self._study = study
         self._tags = {"sweep": study.study_name}
         self._states: dict[int, State] = {}
-        self._read: dict[int, tuple[str, ...]] = {}  # stages that running trials did not build
+        self._read: dict[int, tuple[str, ...]] = {}  # stages that trials did not build
         self._images_per_s: dict[int, float] = {}  # of running trials
         self._best: float | None = None
         self._best_auc = Gauge("crtsearch_best_auc", "Highest AUC of a complete trial", TAGS)
@@ -46,7 +46,6 @@ class SweepMetrics(tune.Callback):
             self._best_auc.set(self._best, self._tags)
         if update.state != "RUNNING":
             self._images_per_s.pop(update.number, None)
-            self._read.pop(update.number, None)
         elif update.number not in self._read:
             self._read[update.number] = self._stages_read(update.number)
             for stage in self._read[update.number]:
@@ -61,7 +60,7 @@ class SweepMetrics(tune.Callback):
         report, number = result.get("report"), trial.config["number"]
         if not isinstance(report, EpochReport) or number not in self._read:
             return
-        if report.seconds > 0:
+        if report.seconds > 0 and self._states[number] == "RUNNING":  # not ended by this report
             self._images_per_s[number] = report.num_images / report.seconds
         if report.epoch == report.num_epochs and report.stage not in self._read[number]:
             self._built.inc(1, {**self._tags, "stage": report.stage})

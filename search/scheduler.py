@@ -9,6 +9,8 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from search.session import Session
 
+MAX_WAIT_S = 60.0  # of a trial before it is tried again
+
 
 class SessionScheduler(FIFOScheduler):
     """First come, first served; early stopping is the session's, which decides from the study alone and so
@@ -30,6 +32,8 @@ class SessionScheduler(FIFOScheduler):
         error_file = trial.error_file
         traceback = Path(error_file).read_text(encoding="utf-8") if error_file else "lost without a word"
         self._session.trouble(trial.config["number"], last_line(traceback))
+        # 1, 2, 4, ... seconds, in the trial's process: what went away may need a while to come back.
+        trial.config["wait_s"] = min(MAX_WAIT_S, 2.0 ** (trial.num_failures - 1))
 
 
 def last_line(traceback: str) -> str:

@@ -36,15 +36,14 @@ class SessionSearcher(Searcher):
         """Called once for each trial, after its last result or its last failure."""
         number = self._numbers.pop(trial_id)
         if not self._session.is_running(number):
-            return  # stopped by the scheduler: recorded there
+            return  # it ended with a report: recorded there
         if error:
             self._session.fail(number)
         elif result is not None and "reason" in result:
             self._session.fail(number, result["reason"])
         elif result is not None and "halt" in result:
             self._session.halt(number, result["halt"])
-        else:
-            self._session.complete(number)
+        # Else it was stopped because the sweep is halted, and waits for the next run.
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the study is the state."""

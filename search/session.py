@@ -17,16 +17,16 @@ from optuna.trial import TrialState
 
 from crtcore.config import Experiment
 from crtcore.pipeline import Plan
-from crtcore.stages import Stage, StageStore
+from crtcore.stages import StageStore
 from crtcore.training.epochs import EpochReport, decode_history
 from crtcore.training.pretrain import HISTORY_FILE
 from search.budget import Budget, UsedUp
 from search.ledger import ENDED_BY, Ledger
 from search.objectives import METRIC, Foreknown
-from search.policy import pick
+from search.policy import Built, Queue
 from search.proposal import Proposal, Run
 from search.proposer import Proposer
-from search.pruning import Rule
+from search.pruning import Pruner
 from search.sampling import Params
 from search.update import STATES, State, TrialUpdate, update_of_finished, update_of_run
 
@@ -66,20 +66,21 @@ class Session:
         self._proposer = Proposer(
             experiment, plan_of=plan_of, prepare=prepare, foreknown=foreknown, first=first
         )
-        self._rule = Rule(
-            scheduler=experiment.search.scheduler,
-            name=experiment.name,
-            num_epochs=experiment.finetune.epochs,
-        )
+        scheduler, num_epochs = experiment.search.scheduler, experiment.finetune.epochs
+        self._pruner = Pruner(scheduler, name=experiment.name, num_epochs=num_epochs)
         self._ledger = Ledger(study)
         self._budget = Budget(experiment, spent_s=self._ledger.elapsed_s, clock_s=clock_s)
-        self._waiting: list[Proposal] = []
+        self._built = Built(store)
+        self._queue: Queue[Proposal] = Queue(self._built)
         self._unasked: list[Proposal] = []  # of these, whose results the store may have
         self._running: dict[int, Run] = {}
-        self._built: dict[str, bool] = {}  # what is known of stages, by digest
         self._given_up: list[str] = []  # what the trials that ended last were given up for
         self.halted = ""  # why the sweep cannot go on, if so
         for trial in study.get_trials(deepcopy=False):
+            for epoch, value in trial.intermediate_values.items():
+                self._pruner.see(trial.number, epoch, value)
+            if trial.state == TrialState.COMPLETE:
+                self._pruner.see_complete(trial.intermediate_values)
             if trial.state.is_finished():
                 self._on_update(update_of_finished(trial))
             elif trial.number < self._proposer.num_proposals:
@@ -101,7 +102,7 @@ class Session:
     def is_exhausted(self) -> bool:
         """Nothing is left to hand out, or no budget to do so."""
         has_proposed_all = len(self._ledger) >= self._proposer.num_proposals
-        return (has_proposed_all and not self._waiting) or bool(self.used_up)
+        return (has_proposed_all and not self._queue) or bool(self.used_up)
 
     @property
     def is_done(self) -> bool:
@@ -127,10 +128,10 @@ class Session:
                 # Nothing is lost by choosing among many: what is proposed hangs on no result.
                 self._wait(self._proposer.propose(self._ledger))
                 continue
-            proposal = pick(self._waiting, self._running.values(), self._is_built)
+            proposal = self._queue.pick()
             if proposal is not None:
-                self._waiting.remove(proposal)
-                self._start(proposal)
+                with self._ledger.transaction():
+                    self._start(proposal)
                 return proposal
             if not self._can_propose(num_slots):
                 return None
@@ -140,53 +141,32 @@ class Session:
     def _can_propose(self, num_slots: int) -> bool:
         has_proposed_all = len(self._ledger) >= self._proposer.num_proposals
         most = (LOOKAHEAD if self._proposer.learns else LOOKAHEAD_BLIND) * num_slots
-        return not has_proposed_all and len(self._waiting) < most
+        return not has_proposed_all and len(self._queue) < most
 
     def look_ahead(self) -> None:
         """Propose until something must be run, if anything must: its data sets are built, or found unusable,
         before a cluster is started for it, and none is started for what the stage store can answer.
         """
         self._answer()
-        while not self._waiting and not self.is_exhausted:
+        while not self._queue and not self.is_exhausted:
             self._wait(self._proposer.propose(self._ledger))
             self._answer()
 
     def report(self, number: int, report: EpochReport, *, node: str) -> bool:
-        """Record one epoch of trial `number`; False if the trial must stop: it is finished (PRUNED or FAIL),
-        or no budget is left for its next stage.
+        """Record one epoch of trial `number`; False if the trial must stop: it is finished, or no budget is
+        left for its next stage.
         """
         run = self._running[number]
         run.node = node
-        self._forget(run)
-        if not self._record(run, report):
-            return False
-        if report.stage == "finetune":
-            # Only the newest epoch is undecided: an adopted trial got past the earlier ones.
-            is_newest = report.epoch == max(run.curve)
-            if (
-                is_newest
-                and report.epoch < report.num_epochs
-                and self._rule.is_out(number, run.curve, self._ledger.others(number))
-            ):
-                self._finish(run, TrialState.PRUNED)
-                return False
-        elif report.epoch == report.num_epochs and self.used_up:
-            self._shelve(run)
-            return False
-        self._say(run, "RUNNING")
-        return True
+        self._built.forget(run.stages)
+        with self._ledger.transaction():
+            self._take(run, report)
+        self._clear(run)
+        return self.is_running(number)
 
     def is_running(self, number: int) -> bool:
         """Whether the trial was handed out and is not finished."""
         return number in self._running
-
-    def complete(self, number: int) -> None:
-        """Trial `number` ran to its last epoch."""
-        run = self._running[number]
-        last = run.last
-        assert last is not None and last.stage == "finetune" and last.epoch == last.num_epochs, last
-        values = self._proposer.objectives(run.proposal, run.curve[last.epoch])
-        self._finish(run, TrialState.COMPLETE, values=values)
 
     def trouble(self, number: int, reason: str) -> None:
         """Trial `number` lost its process or node, or raised; it may be tried again."""
@@ -198,7 +178,9 @@ class Session:
         """Trial `number` cannot be finished, for `reason` or for the last trouble it had."""
         run = self._running[number]
         given_up = self._given_up
-        self._finish(run, TrialState.FAIL, reason=reason or run.trouble)
+        with self._ledger.transaction():
+            self._finish(run, TrialState.FAIL, reason=reason or run.trouble)
+        self._clear(run)
         if not reason:
             self._given_up = [*(given_up if run.trouble in given_up else ()), run.trouble]
             if len(self._given_up) == MAX_ALIKE:
@@ -210,20 +192,23 @@ class Session:
 
     def close(self) -> None:
         """Nothing runs any more: what is not finished waits for the next run of the sweep."""
-        for number, entry in self._ledger.entries.items():
-            if not entry.state.is_finished():
-                self._ledger.suspend(number)
-        self._ledger.keep_elapsed(self._budget.elapsed_s)
-        self._ledger.study.set_user_attr(ENDED_BY, self.ended_by)
+        with self._ledger.transaction():
+            for number, entry in self._ledger.entries.items():
+                if not entry.state.is_finished():
+                    self._ledger.suspend(number)
+            self._ledger.keep_elapsed(self._budget.elapsed_s)
+            self._ledger.study.set_user_attr(ENDED_BY, self.ended_by)
 
     def _wait(self, proposal: Proposal) -> None:
-        self._waiting.append(proposal)
+        self._queue.add(proposal)
         self._unasked.append(proposal)
         self._on_update(TrialUpdate(number=proposal.number, state="WAITING", params=proposal.params))
 
     def _start(self, proposal: Proposal) -> Run:
-        built = [stage.name for stage in proposal.own if self._is_built(stage)]
+        built = [stage.name for stage in proposal.own if self._built(stage)]
         entry = self._ledger.start(proposal.number, built)
+        self._queue.remove(proposal)
+        self._queue.start(proposal)
         assert entry.read is not None
         run = Run(proposal=proposal, read=entry.read, curve=entry.curve)
         self._running[proposal.number] = run
@@ -233,34 +218,47 @@ class Session:
     def _answer(self) -> None:
         """Finish every waiting trial whose result the stage store has, whoever put it there."""
         unasked, self._unasked = self._unasked, []
-        for proposal in [each for each in unasked if self._is_built(each.plan.finetune)]:
-            self._waiting.remove(proposal)
-            run = self._start(proposal)
+        for proposal in [each for each in unasked if self._built(each.plan.finetune)]:
             history = self._store.path(proposal.plan.finetune, HISTORY_FILE).read_bytes()
-            if all(self._record(run, report) for report in decode_history(json.loads(history))):
-                self.complete(proposal.number)
+            with self._ledger.transaction():
+                run = self._start(proposal)
+                if all(self._record(run, report) for report in decode_history(json.loads(history))):
+                    self._complete(run)
+
+    def _take(self, run: Run, report: EpochReport) -> None:
+        """Record a report, and what follows from it."""
+        if not self._record(run, report):
+            return
+        is_last = report.epoch == report.num_epochs
+        if report.stage == "finetune" and not is_last:
+            # Only the newest epoch is undecided: an adopted trial got past the earlier ones.
+            if report.epoch == max(run.curve) and self._pruner.is_out(run.proposal.number, run.curve):
+                self._finish(run, TrialState.PRUNED)
+                return
+        elif report.stage != "finetune" and is_last and self.used_up:
+            self._shelve(run)
+            return
+        self._say(run, "RUNNING")
+        if report.stage == "finetune" and is_last:
+            self._complete(run)
 
     def _record(self, run: Run, report: EpochReport) -> bool:
         """Write a report down; False if it ended the trial, its value being no number."""
         run.last = report
         run.reports[report.stage, report.epoch] = report
         if report.stage == "finetune":
-            value = report.metrics[METRIC]
+            number, value = run.proposal.number, report.metrics[METRIC]
             if not math.isfinite(value):
-                self.fail(run.proposal.number, f"{METRIC} is {value} after epoch {report.epoch}")
+                reason = f"{METRIC} is {value} after epoch {report.epoch}"
+                self._finish(run, TrialState.FAIL, reason=reason)
                 return False
-            self._ledger.report(run.proposal.number, report.epoch, value)
+            if self._ledger.report(number, report.epoch, value):
+                self._pruner.see(number, report.epoch, value)
         return True
 
-    def _is_built(self, stage: Stage) -> bool:
-        if stage.digest not in self._built:
-            self._built[stage.digest] = self._store.find(stage) is not None
-        return self._built[stage.digest]
-
-    def _forget(self, run: Run) -> None:
-        """What is known of the stages that a trial may have built meanwhile."""
-        for stage in run.stages:
-            self._built.pop(stage.digest, None)
+    def _complete(self, run: Run) -> None:
+        values = self._proposer.objectives(run.proposal, run.curve[max(run.curve)])
+        self._finish(run, TrialState.COMPLETE, values=values)
 
     def _gpu_s(self) -> float:
         running_s = sum(run.computed_s for run in self._running.values())
@@ -269,6 +267,7 @@ class Session:
     def _shelve(self, run: Run) -> None:
         """Take back a trial between two of its stages."""
         self._ledger.suspend(run.proposal.number)
+        self._queue.end(run)
         del self._running[run.proposal.number]
         self._say(run, "WAITING", message=f"search.{self.used_up} is used up")
 
@@ -282,14 +281,19 @@ class Session:
         self._ledger.finish(number, state, values, attrs)
         if self._experiment.search.wall_clock is not None:
             self._ledger.keep_elapsed(self._budget.elapsed_s)
-        if state != TrialState.COMPLETE:
-            self._store.clear_progress(run.proposal.plan.finetune)  # nobody will go on from there
+        if state == TrialState.COMPLETE:
+            self._pruner.see_complete(run.curve)
+        self._queue.end(run)
         del self._running[number]
-        self._forget(run)
-        own = run.proposal.plan.finetune.digest
-        self._unasked += [each for each in self._waiting if each.plan.finetune.digest == own]
+        self._built.forget(run.stages)
+        self._unasked += self._queue.with_last(run.proposal.plan.finetune)
         self._given_up = []
         self._say(run, STATES[state], message=reason)
+
+    def _clear(self, run: Run) -> None:
+        """Nobody will go on from where a trial stopped early."""
+        if self._ledger.entries[run.proposal.number].state in (TrialState.PRUNED, TrialState.FAIL):
+            self._store.clear_progress(run.proposal.plan.finetune)
 
     def _say(self, run: Run, state: State, *, message: str = "") -> None:
         self._on_update(update_of_run(run, state, message=message))

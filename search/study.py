@@ -6,12 +6,14 @@ By default it is the SQLite file `sweeps/<name>/study.db`; with `search.study: j
 
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage, _CachedStorage
 from optuna.storages.journal import JournalFileBackend
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -107,6 +109,31 @@ def open_study(
         optuna.delete_study(study_name=name, storage=_open(wanted))
         study = _create(_open(wanted), name, directions)
     return study
+
+
+@contextmanager
+def transaction(study: optuna.Study) -> Iterator[None]:
+    """What the block writes to the study is there at its end, all or nothing, and the disk is waited for
+    once; each of Optuna's writes is a transaction of its own. A journal has none: there each write counts.
+
+    Not to be nested. Raises StorageInternalError, as Optuna does, if the database fails.
+    """
+    if not isinstance(study._storage, _CachedStorage):
+        yield
+        return
+    storage = study._storage._backend
+    sessions = storage.scoped_session
+    try:
+        with storage.engine.begin() as connection:
+            storage.remove_session()  # one that is there already would not join
+            sessions.configure(bind=connection, join_transaction_mode="rollback_only")
+            try:
+                yield
+            finally:
+                storage.remove_session()
+                sessions.configure(bind=storage.engine, join_transaction_mode="conditional_savepoint")
+    except SQLAlchemyError as error:
+        raise StorageInternalError("the study's database failed") from error
 
 
 def _file(storage: str, name: str) -> Path | None:

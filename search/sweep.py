@@ -1,9 +1,11 @@
 """A sweep from start to leaderboard. Run again, it goes on where it was; run once more, it only reads."""
 
 import functools
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
@@ -23,7 +25,9 @@ from search.study import open_study, sweep_dir
 from search.tensorboard import EventFiles
 from search.update import TrialUpdate
 from search.warm_start import first_points
+from search.winner import refit_if_cheap
 
+REFIT_SHARE: Final = 0.02  # of a sweep's time that the refit of its winner may add
 Listener = Callable[[TrialUpdate], None]
 
 
@@ -47,6 +51,7 @@ def run_sweep(
     sweep, if it was started with other settings or data, if no trial fits the cluster, or if its study can no
     longer be written. Ctrl-C ends it at once and loses nothing.
     """
+    searched_s = 0.0
     folder = sweep_dir(experiment.storage, experiment.name)
     sources = read_sources(experiment)
     plan_of = functools.partial(plan, sources=sources)
@@ -89,13 +94,17 @@ def run_sweep(
                 # Ray takes seconds to import, and a finished sweep is read without it.
                 from search.tuner import run_on_ray
 
+                start_s = time.monotonic()
                 run_on_ray(session, experiment, sources, address=address, study=study, listeners=listeners)
+                searched_s = time.monotonic() - start_s
         finally:
             session.close()
         if session.halted:
             raise SweepError(f"{session.halted} (once mended, the same command goes on where it was)")
     board = build_leaderboard(experiment.storage, experiment.name)
     write_note(experiment.storage, experiment.name, board)
+    if searched_s:
+        refit_if_cheap(board, experiment.storage, budget_s=REFIT_SHARE * searched_s, on_progress=on_progress)
     return board
 
 

@@ -4,6 +4,7 @@ finished epoch.
 """
 
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,13 +19,16 @@ from crtcore.pipeline import open_store, plan, run_trial
 from crtcore.training.device import use_device
 from crtcore.training.epochs import EpochReport
 
-# What a step returns: `report` (an EpochReport) for a finished epoch; once, at the end, `done` alone, or with
-# `reason` (these hyperparameters cannot be trained) or `halt` (no trial can be run before that is mended).
+# What a step returns: `report` (an EpochReport) for a finished epoch, and with the last one the driver stops
+# the trial. Or `done` with `reason` (these hyperparameters cannot be trained) or `halt` (no trial can be run
+# before that is mended).
 Result = dict[str, Any]
 
 
 class StagedTrial(tune.Trainable):
-    """One process that runs one trial after another; its config holds the trial's `number` and `params`."""
+    """One process that runs one trial after another; its config holds the trial's `number` and `params`, and
+    `wait_s` where it failed before.
+    """
 
     # The keywords come from tune.with_parameters.
     def setup(  # type: ignore[override]
@@ -33,6 +37,7 @@ class StagedTrial(tune.Trainable):
         """Called once in the process; the same base experiment and sources serve all its trials."""
         self._base = experiment
         self._sources = sources
+        self._store = open_store(experiment)  # one for all: what it has verified stays so
         self._reports = self._run(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -45,12 +50,11 @@ class StagedTrial(tune.Trainable):
     def step(self) -> Result:
         """One epoch."""
         try:
-            report = next(self._reports, None)
+            return {"report": next(self._reports)}
         except DivergedError as error:
             return {"done": True, "reason": str(error)}
         except CrtError as error:
             return {"done": True, "halt": str(error)}
-        return {"done": True} if report is None else {"report": report}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: Tune asks for the method, the stage store has the state."""
@@ -59,8 +63,9 @@ class StagedTrial(tune.Trainable):
         """Nothing."""
 
     def _run(self, config: dict[str, Any]) -> Iterator[EpochReport]:
+        time.sleep(config.get("wait_s", 0.0))
         experiment = override(self._base, config["params"])
-        store = open_store(experiment)
+        store = self._store
         stages = plan(experiment, self._sources)
         # The driver prepares the data, where the recordings are; a node that does not see them cannot do so
         # itself.

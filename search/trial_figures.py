@@ -11,18 +11,18 @@ from collections.abc import Callable, Mapping
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import confusion_matrix, roc_curve
 
 from crtcore.evaluation.delong import auc_interval
 from crtcore.signal.recording import IntArray
 from crtcore.stages import StageKey, StageStore
-from crtcore.training.epochs import EpochReport, decode_history
+from crtcore.training.epochs import decode_history
 from crtcore.training.pretrain import HISTORY_FILE
 from search import artifacts
 from search.artifacts import ArtifactKind
 from search.out_of_fold import OutOfFold, read_out_of_fold
 from search.report.figures import STYLE, WINNER_COLOUR, Float64Array, calibration_figure, svg
+from search.report.fold_curves import fold_curves_figure
 
 NUM_DRAWS = 500
 DRAWS_SEED = 0
@@ -88,26 +88,6 @@ def confusion_figure(label_P: IntArray, score_P: Float64Array, class_names: Clas
     return svg(figure)
 
 
-def learning_with_spread(reports: list[EpochReport]) -> str:
-    """The mean AUC of the folds after each epoch and its standard deviation, and the training loss."""
-    epoch = [report.epoch for report in reports]
-    mean, sd = (np.array([report.metrics[name] for report in reports]) for name in ("auc", "auc_sd"))
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(6.6, 3.2))
-        axes = figure.add_subplot(xlabel="epoch of fine-tuning", ylabel="AUC, mean ± SD over folds")
-        # Bars, not a band: a scikit-learn head has a single point.
-        axes.errorbar(epoch, mean, sd, fmt="o-", color=WINNER_COLOUR, capsize=3, markersize=4)
-        axes.axhline(0.5, color="0.85", linewidth=1)
-        axes.set_ylim(min(0.35, float((mean - sd).min())), 1.02)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if all("loss" in report.metrics for report in reports):
-            other = axes.twinx()
-            other.plot(epoch, [report.metrics["loss"] for report in reports], "--", color="0.5", linewidth=1)
-            other.set_ylabel("training loss (dashed)", color="0.5")
-            other.spines["right"].set_visible(True)
-    return svg(figure)
-
-
 def out_of_fold_csv(predictions: OutOfFold) -> str:
     """One row a repeat and patient; patients are numbered in the order of their ids, which are left out: the
     table is made to be passed on.
@@ -147,7 +127,7 @@ def _calibration(store: StageStore, digest: str, class_names: ClassNames) -> str
 
 def _learning(store: StageStore, digest: str, class_names: ClassNames) -> str:
     history = store.path(StageKey(name=artifacts.STAGE, digest=digest), HISTORY_FILE).read_bytes()
-    return learning_with_spread(decode_history(json.loads(history)))
+    return fold_curves_figure(decode_history(json.loads(history)))
 
 
 def _out_of_fold(store: StageStore, digest: str, class_names: ClassNames) -> str:

@@ -3,9 +3,9 @@
 from typing import Final
 
 from crtcore.config import Experiment
-from crtcore.data.cohort import LVESV, manifest_columns
-from crtcore.data.simulate import SETTINGS_FILE
+from crtcore.data.manifest import LVESV, manifest_columns
 
+SIMULATION_FILE: Final = "simulation.json"  # `crtsearch simulate` writes it into the folder
 SIMULATED: Final = (
     "SIMULATED DATA: no patient is in it. It shows that the software runs, and nothing about CRT."
 )
@@ -14,7 +14,7 @@ SIMULATED: Final = (
 def is_simulated(experiment: Experiment) -> bool:
     """Whether database or cohort lie in a folder that `crtsearch simulate` wrote."""
     places = (experiment.manifest_path.parent, experiment.database_path)
-    return any((folder / SETTINGS_FILE).is_file() for place in places for folder in (place, place.parent))
+    return any((folder / SIMULATION_FILE).is_file() for place in places for folder in (place, place.parent))
 
 
 def caveat(experiment: Experiment) -> str:

@@ -1,4 +1,8 @@
-"""The stage `shard`: one recording -> one Parquet file of images."""
+"""The stage `shard`: one recording -> one Parquet file of images, or of waveforms in their place.
+
+An experiment has the one or the other, as its network needs, so that images cost nothing for the waveforms
+that others read.
+"""
 
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -18,6 +22,7 @@ from crtcore.signal.r_peaks import detect_r_peaks
 from crtcore.signal.recording import Beats, Recording
 from crtcore.signal.resample import resample
 from crtcore.signal.spectrogram import SAMPLING_RATE_HZ, spectrogram_images
+from crtcore.signal.waveform import as_images, waveforms
 from crtcore.stages import Stage, StageStore
 
 SHARD_VERSION = 3
@@ -32,6 +37,7 @@ class ShardJob:
     source: Source
     stage: Stage
     spectrogram: SpectrogramConfig
+    waveform: bool  # the beats' waveforms in the place of images
     leads: tuple[str, ...] | None  # None: all that the recording has
     first_lead_only: bool
     annotated: bool  # the recording carries reference labels
@@ -82,8 +88,14 @@ def _job(
     detect: bool,
     max_beats: int | None,
 ) -> ShardJob:
+    spectrogram = experiment.spectrogram.model_dump(mode="json")
     config = {
-        "spectrogram": experiment.spectrogram.model_dump(mode="json"),
+        # Of these settings, a waveform knows the segment alone.
+        **(
+            {"waveform": {name: spectrogram[name] for name in ("before_r_rr", "after_r_rr")}}
+            if experiment.takes_waveforms
+            else {"spectrogram": spectrogram}
+        ),
         "record_id": source.record_id,
         "patient_id": source.patient_id,
         "label": source.label,
@@ -97,6 +109,7 @@ def _job(
         source=source,
         stage=Stage(name="shard", config=config, inputs=(source.sha256,), version=SHARD_VERSION),
         spectrogram=experiment.spectrogram,
+        waveform=experiment.takes_waveforms,
         leads=leads,
         first_lead_only=first_lead_only,
         annotated=annotated,
@@ -109,7 +122,12 @@ def build_shard(store: StageStore, job: ShardJob) -> None:
     """One recording -> one committed shard. Raises DataError naming the recording where it cannot be read."""
     raw = _raw(job)
     recording, beats, image_BCFT = beat_images(
-        raw, job.spectrogram, annotated=job.annotated, detect=job.detect, max_beats=job.max_beats
+        raw,
+        job.spectrogram,
+        waveform=job.waveform,
+        annotated=job.annotated,
+        detect=job.detect,
+        max_beats=job.max_beats,
     )
     label_B = (
         aami_labels(beats.symbol_B) if job.annotated else np.full(len(beats), job.source.label, np.int64)
@@ -137,6 +155,7 @@ def beat_images(
     raw: Recording,
     spectrogram: SpectrogramConfig,
     *,
+    waveform: bool,
     annotated: bool = False,
     detect: bool = True,
     max_beats: int | None,
@@ -144,13 +163,17 @@ def beat_images(
     """A recording with the leads that are used -> the same filtered, its beats, and their images.
 
     `annotated`: the recording carries reference labels; `detect`: R peaks are detected rather than taken from
-    them. The images have shape (beats, leads, F, T).
+    them. The images have shape (beats, leads, F, T); with `waveform` they are the bytes of waveforms.
     """
     recording = _filtered(raw)
     beats = evenly_spaced(_beats(recording, spectrogram, annotated=annotated, detect=detect), max_beats)
-    image_BCFT = np.stack(
-        [spectrogram_images(signal_S, beats, spectrogram) for signal_S in recording.signal_CS], axis=1
-    )
+    of_leads = [
+        as_images(waveforms(signal_S, beats))
+        if waveform
+        else spectrogram_images(signal_S, beats, spectrogram)
+        for signal_S in recording.signal_CS
+    ]
+    image_BCFT = np.stack(of_leads, axis=1)
     return recording, beats, image_BCFT
 
 

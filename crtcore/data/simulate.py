@@ -6,12 +6,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from crtcore.data.caveat import SIMULATION_FILE
 from crtcore.data.simulation.cohort import write_cohort
 from crtcore.data.simulation.database import write_database
 from crtcore.errors import ConfigError, DataError
 
 VERSION = 1  # of the simulated data: raise it whenever the same settings give other files
-SETTINGS_FILE = "simulation.json"
 
 
 def simulate(
@@ -59,7 +59,7 @@ def simulate(
             num_patients=num_patients,
             on_patient=lambda done: report("simulate patients", done, num_patients),
         )
-        (draft / SETTINGS_FILE).write_text(json.dumps(settings, indent=2) + "\n")
+        (draft / SIMULATION_FILE).write_text(json.dumps(settings, indent=2) + "\n")
         os.replace(draft, folder)
 
 
@@ -77,7 +77,7 @@ def _is_finished(folder: Path, settings: dict[str, object]) -> bool:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return False
     remedy = "give an empty or a new folder, or delete this one"
-    marker = folder / SETTINGS_FILE
+    marker = folder / SIMULATION_FILE
     if not marker.is_file():
         raise DataError(f"{folder} exists and holds no simulation: {remedy}")
     if marker.read_text() != json.dumps(settings, indent=2) + "\n":

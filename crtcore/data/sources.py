@@ -1,11 +1,10 @@
 """What raw data an experiment rests on: the recordings by name, each with the SHA-256 of its files."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from crtcore.data.manifest import Patient
 from crtcore.signal.formats import files_of
 from crtcore.stages import sha256_of
 
@@ -19,18 +18,6 @@ class Source:
     path: Path
     label: int = -1
     sha256: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Patient:
-    """One patient of the cohort: outcome, predefined fold if the manifest gives one, and clinical variables
-    by column.
-    """
-
-    patient_id: str
-    label: int
-    fold: int | None = None
-    clinical: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

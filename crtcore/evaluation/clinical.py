@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from crtcore.data.sources import Patient
+from crtcore.data.manifest import Patient
 from crtcore.errors import DataError
 
 MAX_CATEGORIES: Final = 5  # a text column with more is a remark or a name, not a variable

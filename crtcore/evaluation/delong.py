@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm, rankdata
+from scipy.special import ndtr
 
 from crtcore.errors import DataError
 from crtcore.evaluation.intervals import Interval, Z, cross_validation_factor, logit_interval
 from crtcore.evaluation.metrics import FloatScores, IntLabels, check_scores
+from crtcore.evaluation.ranks import midranks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +45,9 @@ def auc_covariance(
                 f"the variance of an AUC needs two or more of each outcome"
             )
     # Ranks in both classes less those in a patient's own class count the patients of the other class below.
-    rank_PC = rankdata(score_PC, axis=0)
-    below_PC = (rank_PC[label_P == 1] - rankdata(positive_PC, axis=0)) / len(negative_PC)
-    above_PC = 1 - (rank_PC[label_P == 0] - rankdata(negative_PC, axis=0)) / len(positive_PC)
+    rank_PC = midranks(score_PC.T).T
+    below_PC = (rank_PC[label_P == 1] - midranks(positive_PC.T).T) / len(negative_PC)
+    above_PC = 1 - (rank_PC[label_P == 0] - midranks(negative_PC.T).T) / len(positive_PC)
     covariance_CC = np.atleast_2d(np.cov(below_PC, rowvar=False)) / len(positive_PC)
     covariance_CC = covariance_CC + np.atleast_2d(np.cov(above_PC, rowvar=False)) / len(negative_PC)
     return below_PC.mean(axis=0), covariance_CC
@@ -82,7 +83,7 @@ def paired_test(
     if abs(difference) < 1e-12:
         p_value = 1.0
     else:
-        p_value = float(2 * norm.sf(abs(difference) / error)) if error > 0 else 0.0
+        p_value = float(2 * ndtr(-abs(difference) / error)) if error > 0 else 0.0
     return PairedTest(
         difference=difference, low=difference - Z * error, high=difference + Z * error, p_value=p_value
     )

@@ -1,24 +1,13 @@
-"""95 % intervals: on the logit scale for an AUC of known variance, by patient bootstrap for any statistic.
+"""95 % intervals of an AUC of known variance, on the logit scale."""
 
-Legend: P patients, B bootstrap draws.
-"""
-
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
-from scipy.special import expit, logit
-from scipy.stats import bootstrap, norm
-
-from crtcore.evaluation.metrics import FloatScores, IntLabels, check_scores
-from crtcore.seeding import child_seed
+from scipy.special import expit, logit, ndtri
 
 LEVEL: Final = 0.95
-Z: Final = float(norm.ppf((1 + LEVEL) / 2))
-
-Statistic = Callable[[IntLabels, FloatScores], FloatScores]
-"""(label, score), both of shape (..., patients), -> one number a row, shape (...)."""
+Z: Final = float(ndtri((1 + LEVEL) / 2))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,52 +46,3 @@ def logit_interval(estimate: float, variance: float, *, num_pairs: int) -> Inter
     return Interval(
         estimate=estimate, low=float(expit(centre - half_width)), high=float(expit(centre + half_width))
     )
-
-
-def bootstrap_interval(
-    label_P: IntLabels,
-    score_P: FloatScores,
-    statistic: Statistic,
-    *,
-    method: Literal["percentile", "bca"] = "bca",
-    num_draws: int = 2000,
-    seed: int,
-) -> Interval:
-    """The interval of any statistic by drawing patients with replacement, responders and others apart.
-
-    `bca` is bias-corrected and accelerated (Efron 1987, JASA 82:171), of second-order accuracy; both by
-    `scipy.stats.bootstrap`. `score_P` may have further axes in front of the patients' (two models' scores to
-    compare, say): the statistic then gets them in front of its rows. A statistic that is the same in every
-    draw has that value as both limits. DataError when a class is missing.
-    """
-    check_scores(label_P, score_P.reshape(-1, len(label_P))[0])
-    groups = tuple(np.flatnonzero(label_P == label) for label in (1, 0))
-
-    def of_draws(positive: IntLabels, negative: IntLabels, axis: int = -1) -> FloatScores:
-        drawn_BP = np.concatenate([positive, negative], axis=axis)
-        return statistic(label_P[drawn_BP], score_P[..., drawn_BP])
-
-    rng = np.random.default_rng(child_seed(seed, "bootstrap"))
-    drawn = bootstrap(
-        groups,
-        of_draws,
-        n_resamples=num_draws,
-        vectorized=True,
-        confidence_level=LEVEL,
-        method="percentile",
-        rng=rng,
-    )
-    estimate = float(statistic(label_P, score_P))
-    limits = drawn.confidence_interval
-    if method == "bca" and np.ptp(drawn.bootstrap_distribution) > 0:
-        limits = bootstrap(
-            groups,
-            of_draws,
-            n_resamples=0,
-            bootstrap_result=drawn,
-            vectorized=True,
-            confidence_level=LEVEL,
-            method="BCa",
-            rng=rng,
-        ).confidence_interval
-    return Interval(estimate=estimate, low=float(limits.low), high=float(limits.high))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from crtcore.errors import DataError
+from crtcore.evaluation.ranks import midranks
 
 IntLabels = npt.NDArray[np.integer]
 FloatScores = npt.NDArray[np.floating]
@@ -38,7 +38,7 @@ def auc_rows(label_BP: IntLabels, score_BP: FloatScores) -> FloatScores:
     """`auc` along the last axis of arrays of any one shape; NaN where a row has only one class."""
     num_positive_B = (label_BP == 1).sum(axis=-1)
     num_pairs_B = num_positive_B * (label_BP.shape[-1] - num_positive_B)
-    rank_sum_B = (rankdata(score_BP, axis=-1) * (label_BP == 1)).sum(axis=-1)
+    rank_sum_B = (midranks(score_BP) * (label_BP == 1)).sum(axis=-1)
     num_wins_B = rank_sum_B - num_positive_B * (num_positive_B + 1) / 2
     return np.asarray(num_wins_B / np.where(num_pairs_B == 0, np.nan, num_pairs_B))
 

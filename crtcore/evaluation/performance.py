@@ -12,9 +12,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from crtcore.evaluation.bootstrap import bootstrap_interval
 from crtcore.evaluation.calibration import Calibration, calibration
 from crtcore.evaluation.delong import auc_interval
-from crtcore.evaluation.intervals import Interval, bootstrap_interval
+from crtcore.evaluation.intervals import Interval
 from crtcore.evaluation.metrics import FloatScores, IntLabels, MeanSd, auc, brier, classification, over_folds
 from crtcore.evaluation.thresholds import fold_thresholds
 

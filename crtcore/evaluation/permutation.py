@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from crtcore.evaluation.metrics import FloatScores, IntLabels, auc, check_scores
+from crtcore.evaluation.ranks import midranks
 from crtcore.seeding import child_seed
 
 
@@ -52,7 +52,7 @@ def selection_test(
         check_scores(label_P, score_P)
     num_positive = int((label_P == 1).sum())
     num_pairs = num_positive * (len(label_P) - num_positive)
-    rank_PC = rankdata(score_PC, axis=0)
+    rank_PC = midranks(score_PC.T).T
     rng = np.random.default_rng(child_seed(seed, "permutation"))
     label_BP = np.tile(label_P, (num_permutations, 1)).astype(np.float64)
     for inside_P in (

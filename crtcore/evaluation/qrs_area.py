@@ -14,10 +14,9 @@ from scipy.ndimage import gaussian_filter1d
 from crtcore.errors import DataError
 from crtcore.evaluation.median_beat import Float64Array, MedianBeat, median_beat
 from crtcore.signal.highpass import bridge_missing, high_pass
-from crtcore.signal.leads import derive_leads
+from crtcore.signal.leads import INDEPENDENT_LEADS, derive_leads
 from crtcore.signal.recording import Recording
 
-KORS_LEADS: Final = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 KORS_XC: Final[Float64Array] = np.array(
     [
         [0.38, -0.07, -0.13, 0.05, -0.01, 0.14, 0.06, 0.54],
@@ -25,7 +24,7 @@ KORS_XC: Final[Float64Array] = np.array(
         [0.11, -0.23, -0.43, -0.06, -0.14, -0.20, -0.11, 0.31],
     ]
 )
-"""Frank's x, y, z from KORS_LEADS by regression (Kors et al. 1990, Eur. Heart J. 11:1083)."""
+"""Frank's x, y, z from INDEPENDENT_LEADS by regression (Kors et al. 1990, Eur. Heart J. 11:1083)."""
 
 _SMOOTHING_S: Final = 0.004
 _QUIET_MV_PER_S: Final = 4.0
@@ -69,12 +68,12 @@ def measure_qrs(recording: Recording) -> QrsMeasurement:
 
 def vectorcardiogram(recording: Recording) -> Float64Array:
     """x, y, z in mV, shape (3, samples), without baseline wander; missing samples are bridged."""
-    eight = derive_leads(recording, KORS_LEADS)
+    eight = derive_leads(recording, INDEPENDENT_LEADS)
     for name, lead_S in zip(eight.leads, eight.signal_CS, strict=True):
         if np.isnan(lead_S).all():
             raise DataError(
                 f"lead {name} of recording {recording.record_id} has no samples, and QRS area needs "
-                f"{', '.join(KORS_LEADS)}; leave the measurement out for this patient"
+                f"{', '.join(INDEPENDENT_LEADS)}; leave the measurement out for this patient"
             )
     eight = replace(eight, signal_CS=bridge_missing(eight.signal_CS))
     return np.asarray(KORS_XC @ high_pass(eight.signal_CS, eight.sampling_rate_hz).astype(np.float64))

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from crtcore.errors import DataError
 from crtcore.evaluation.intervals import cross_validation_factor, logit_interval
 from crtcore.evaluation.leave_pair_out import Float64Matrix, leave_pair_out, wins
-from crtcore.evaluation.metrics import FloatScores, IntLabels, auc, check_scores
+from crtcore.evaluation.metrics import FloatScores, IntLabels, auc_rows, check_scores
 from crtcore.seeding import child_seed
 
 
@@ -84,7 +84,7 @@ def bbc_cv(
         low=interval.low,
         high=interval.high,
         standard_error=float(np.sqrt(variance)),
-        naive=max(auc(label_P, score_P) for score_P in score_PC.T),
+        naive=float(auc_rows(label_P, score_PC.T).max()),
         num_draws=num_draws,
         num_configurations=num_configurations,
         num_patients=num_patients,

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from scipy.stats import chi2_contingency, fisher_exact, ttest_ind
 
-from crtcore.data.sources import Patient
+from crtcore.data.manifest import Patient
 from crtcore.evaluation.clinical import MAX_CATEGORIES
 
 SMALL_EXPECTED: Final = 5

@@ -41,7 +41,8 @@ class Normalise(nn.Module):
 class Waveform(nn.Module):
     """The bytes of float32 samples in the place of an image, uint8 (N, F, T) -> (N, 1, S), S = F x T / 4.
 
-    `crtcore.signal.waveform` writes them.
+    `crtcore.signal.waveform` writes them. They stay in millivolts: batch norm scales them, and each beat's
+    amplitude is kept.
     """
 
     def forward(self, bytes_NFT: Tensor) -> Tensor:

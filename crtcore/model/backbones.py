@@ -1,4 +1,4 @@
-"""Networks for one-channel images, as five ordered layer groups that can be run apart.
+"""Networks for one-channel images or waveforms, as five ordered layer groups that can be run apart.
 
 Which layers they are, `architectures.py` says. Legend: N images, F frequency bins, T frames, D features.
 """
@@ -8,6 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from crtcore.config import WAVEFORM_ARCHITECTURES
 from crtcore.model.architectures import layers
 
 GROUPS: Final = ("stem", "layer1", "layer2", "layer3", "layer4")
@@ -30,6 +31,11 @@ class Backbone(nn.Module):
         self.num_features = parts.num_features
         self.num_frozen = 0
         self.to(memory_format=torch.channels_last)
+
+    @property
+    def takes_waveforms(self) -> bool:
+        """Whether it reads the bytes of waveforms in the place of images."""
+        return self.architecture in WAVEFORM_ARCHITECTURES
 
     def groups(self) -> tuple[nn.Module, ...]:
         """The five groups in order, named by `GROUPS`."""

@@ -104,7 +104,9 @@ def load_classifier(path: Path) -> Classifier:
         or not isinstance(metadata.get("classes"), list)
     ):
         raise _foreign(str(path), "does not say its architecture, depth and classes")
-    network = build(metadata["depth"], 0, tuple(metadata["classes"]), architecture=architecture)
+    with torch.device("meta"):  # no weights are drawn only to be overwritten
+        network = build(metadata["depth"], 0, tuple(metadata["classes"]), architecture=architecture)
+    network = network.to_empty(device="cpu")
     load_into(network, tensors, name=str(path))
     return network
 

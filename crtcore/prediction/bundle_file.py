@@ -85,13 +85,15 @@ def read_bundle(folder: Path) -> Predictor:
             raise StorageError(
                 f"{path} {fault}: the bundle was altered or copied in part; export or copy it again"
             )
+    model = load_model(folder / BACKBONE_FILE, folder / HEAD_FILE)
     return Predictor(
-        model=load_model(folder / BACKBONE_FILE, folder / HEAD_FILE),
+        model=model,
         preparation=Preparation(
             spectrogram=content.spectrogram,
             leads=content.leads,
             max_beats=content.max_beats_per_recording,
             amplitude=content.amplitude,
+            waveform=model.backbone.takes_waveforms,
             refused=content.refused_flags,
         ),
         threshold=content.threshold,

@@ -72,12 +72,14 @@ class RecordingClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         config = self.finetune or FinetuneConfig()
         if config.head != "linear":
             raise ConfigError(f"RecordingClassifier trains a linear head, not {config.head}")
+        backbone = load_backbone(Path(self.backbone))
         recordings = [_read(recording) for recording in X]
         preparation = Preparation(
             spectrogram=self.spectrogram or SpectrogramConfig(),
             leads=recordings[0].leads if self.leads is None else tuple(self.leads),
             max_beats=self.max_beats,
             amplitude=config.amplitude,
+            waveform=backbone.takes_waveforms,
         )
         inputs = [preparation.inputs(recording) for recording in recordings]
         beats = PatientBeats(
@@ -87,7 +89,7 @@ class RecordingClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             id_P=np.array([f"{number:09}" for number in range(len(inputs))]),
             label_P=label_P.astype(np.int64),
         )
-        training = Refit(load_backbone(Path(self.backbone)), beats, config, self.seed)
+        training = Refit(backbone, beats, config, self.seed)
         for epoch in range(1, config.epochs + 1):
             metrics, _ = training.run_epoch(epoch)
             if not np.isfinite(metrics["loss"]):

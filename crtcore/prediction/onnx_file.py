@@ -21,8 +21,12 @@ TOLERANCE: Final = 1e-4  # largest difference of a logit, over the beats that ar
 MAX_CHECKED: Final = 16
 
 
-def require_onnx() -> None:
-    """ConfigError if the extra is not installed."""
+def require_onnx(*, waveform: bool) -> None:
+    """ConfigError if the extra is not installed, or the model reads waveforms: ONNX has no way to take the
+    bytes of images for samples.
+    """
+    if waveform:
+        raise ConfigError("a network on waveforms (resnet1d) has no ONNX form here; export without --onnx")
     lacking = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if lacking:
         raise ConfigError(f"ONNX needs {', '.join(lacking)}; install it with: pip install 'crtsearch[onnx]'")
@@ -32,10 +36,10 @@ def write_onnx(path: Path, model: BeatModel, inputs: BeatInputs) -> float:
     """Write the model, images (uint8) and scalars, if it takes any, of any number of beats -> logit, and
     compare it on `inputs`.
 
-    Returns the largest difference of a logit. ConfigError if the extra is not installed; StorageError if
-    ONNX Runtime computes something else than PyTorch does.
+    Returns the largest difference of a logit. ConfigError as of `require_onnx`; StorageError if ONNX Runtime
+    computes something else than PyTorch does.
     """
-    require_onnx()
+    require_onnx(waveform=model.backbone.takes_waveforms)
     import onnxruntime
 
     part = slice(0, MAX_CHECKED)

@@ -45,12 +45,13 @@ class BeatInputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """How recordings become images: what a model was trained with, and must be given again."""
+    """How recordings become images or waveforms: what a model was trained with, and must be given again."""
 
     spectrogram: SpectrogramConfig
     leads: tuple[str, ...]
     max_beats: int | None
     amplitude: bool = False
+    waveform: bool = False  # as the model's backbone reads beats
     refused: tuple[QualityFlag, ...] = REFUSED
 
     def inputs(self, recording: Recording) -> BeatInputs:
@@ -71,7 +72,9 @@ class Preparation:
                 f"recording {recording.record_id} is refused: it is flagged {', '.join(flags)}; give a "
                 f"recording of {MIN_DURATION_S:g} s or more with a clean signal on {needed}"
             )
-        filtered, beats, image_BCFT = beat_images(raw, self.spectrogram, max_beats=self.max_beats)
+        filtered, beats, image_BCFT = beat_images(
+            raw, self.spectrogram, waveform=self.waveform, max_beats=self.max_beats
+        )
         if len(beats) == 0:
             raise DataError(f"recording {recording.record_id} is refused: it has no whole beat")
         amplitude_mv_BC = beat_amplitudes(filtered.signal_CS, beats)

@@ -10,6 +10,7 @@ from crtcore.errors import DataError
 from crtcore.signal.recording import Recording
 
 STANDARD_LEADS: Final = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+INDEPENDENT_LEADS: Final = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")  # the others follow from these
 _CANONICAL: Final = {name.upper(): name for name in (*STANDARD_LEADS, "MLII")} | {
     "DI": "I",
     "DII": "II",

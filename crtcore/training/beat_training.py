@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.metrics import f1_score
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from crtcore.config import Experiment
 from crtcore.data.loader import ImageSet
+from crtcore.errors import ConfigError
 from crtcore.model.backbones import build
 from crtcore.model.checkpoint import load_training_state, training_state
 from crtcore.seeding import child_seed
@@ -22,6 +23,7 @@ from crtcore.training.epochs import num_batches, set_learning_rate, shuffled_bat
 from crtcore.training.micro_batches import MicroBatches
 from crtcore.training.pretrain_set import pretrain_set
 from crtcore.training.priors import class_weights, corrected_log_probabilities
+from crtcore.training.replicas import Replicas
 
 SCORING_BATCH_SIZE = 512
 
@@ -30,10 +32,21 @@ class BeatTraining:
     """The learner: cross-entropy over beat classes, AdamW, one cycle of the learning rate.
 
     The beats that the split leaves to score are scored once, after the last epoch, at the shares that the
-    classes had before they were balanced: `scores`, None before that.
+    classes had before they were balanced: `scores`, None before that. Of several processes that train
+    together the first alone scores, and none takes pieces of a batch larger than `piece_size`. Raises
+    ConfigError if a batch has fewer images than there are processes.
     """
 
-    def __init__(self, experiment: Experiment, images: ImageSet, device: torch.device) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        images: ImageSet,
+        device: torch.device,
+        *,
+        replicas: Replicas | None = None,
+        piece_size: int | None = None,
+    ) -> None:
+        self._replicas = replicas or Replicas()
         self._config = experiment.pretrain
         self._precision = experiment.resources.precision
         self._seed = child_seed(experiment.seed, "pretrain")
@@ -56,17 +69,25 @@ class BeatTraining:
             self._set.classes,
             architecture=self._config.architecture,
         ).to(device)
+        self._replicas.synchronised(self.network, device)
         self._optimizer = torch.optim.AdamW(
             self.network.parameters(), weight_decay=self._config.weight_decay, fused=True
         )
-        self._micro_batches = MicroBatches()
+        self._trained = self._replicas.wrap(self.network)
+        self._micro_batches = MicroBatches(piece_size, self._replicas)
         self.scores: BeatScores | None = None
 
     def run_epoch(self, epoch: int) -> tuple[dict[str, float], int]:
         config = self._config
         batches = self._batches(child_seed(self._seed, "order", epoch))
         num_images = sum(map(len, batches))
-        self.network.train()
+        smallest = min(map(len, batches))
+        if smallest < self._replicas.num:
+            raise ConfigError(
+                f"pretrain.batch_size {config.batch_size} leaves batches of {smallest} to "
+                f"{self._replicas.num} processes; raise it, or lower resources.pretrain.gpus"
+            )
+        self._trained.train()
         loss_sum = torch.zeros((), device=self._label_N.device)
         for step, batch in enumerate(batches, (epoch - 1) * len(batches)):
             set_learning_rate(self._optimizer, step, config.epochs * len(batches), config.learning_rate)
@@ -74,8 +95,9 @@ class BeatTraining:
             loss = self._micro_batches.accumulate(batch, piece_loss, self._optimizer)
             self._optimizer.step()
             loss_sum += loss * len(batch)
-        metrics = {"loss": float(loss_sum) / num_images}
-        if epoch == config.epochs and len(self._set.test) and np.isfinite(metrics["loss"]):
+        metrics = {"loss": float(self._replicas.mean(loss_sum)) / num_images}
+        scores_now = epoch == config.epochs and self._replicas.rank == 0
+        if scores_now and len(self._set.test) and np.isfinite(metrics["loss"]):
             self.scores = self._test_scores()
             metrics |= _test_metrics(self.scores)
         return metrics, num_images
@@ -95,16 +117,20 @@ class BeatTraining:
         return [train[part] for part in np.array_split(drawn, num_batches(num_images, config.batch_size))]
 
     def _loss(self, row_N: IntArray, *, num_images: int) -> Tensor:
-        """The share of some images in the loss of a batch of `num_images`."""
-        label_N = self._label_N[torch.from_numpy(row_N).to(self._label_N.device)]
-        logit_NK = self._logits(row_N)
+        """The share of some images in the loss of a batch of `num_images`; of several processes' shares, the
+        mean is.
+        """
+        own_N = self._replicas.part(row_N)
+        label_N = self._label_N[torch.from_numpy(own_N).to(self._label_N.device)]
+        logit_NK = self._logits(self._trained, own_N)
         # Each example's own weight over the batch size; PyTorch's weighted mean would divide the weights out
         # again.
-        return cross_entropy(logit_NK, label_N, self._weight_K, reduction="sum") / num_images
+        loss = cross_entropy(logit_NK, label_N, self._weight_K, reduction="sum")
+        return self._replicas.num * loss / num_images
 
-    def _logits(self, row_N: IntArray) -> Tensor:
+    def _logits(self, network: nn.Module, row_N: IntArray) -> Tensor:
         with autocast(self._label_N.device, self._precision):
-            logit_NK: Tensor = self.network(self._images.take(row_N))
+            logit_NK: Tensor = network(self._images.take(row_N))
         return logit_NK.float()
 
     @torch.inference_mode()
@@ -112,7 +138,9 @@ class BeatTraining:
         self.network.eval()
         test = self._set.test
         batches = np.array_split(test, num_batches(len(test), SCORING_BATCH_SIZE))
-        logit_NK: npt.NDArray[np.float32] = torch.cat([self._logits(b) for b in batches]).cpu().numpy()
+        logit_NK: npt.NDArray[np.float32] = (
+            torch.cat([self._logits(self.network, b) for b in batches]).cpu().numpy()
+        )
         return BeatScores(
             classes=self._set.classes,
             row_N=test,

@@ -5,6 +5,7 @@ scikit-learn's classifiers, which know no epochs.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,12 @@ from crtcore.training.sklearn_heads import fold_scores, patient_votes
 from crtcore.training.stacked_heads import StackedHeads
 
 RepeatedFolds = tuple[tuple[Fold, ...], ...]
+FOLD_METRIC: Final = "auc_of_fold_"
+
+
+def fold_metric(repeat: int, number: int) -> str:
+    """What an epoch's report calls the AUC of one fold."""
+    return f"{FOLD_METRIC}{repeat}.{number}"
 
 
 class OutOfFold:
@@ -44,13 +51,16 @@ class OutOfFold:
         self.score_RB = np.full((len(folds), len(beats.patient_B)), np.nan)
 
     def record(self, scores: Sequence[npt.NDArray[np.float64]]) -> dict[str, float]:
-        """Take down the test patients' scores of each fold in order; the mean and SD of the folds' AUCs."""
-        aucs = []
+        """Take down the test patients' scores of each fold in order; the folds' AUCs, by `fold_metric`, with
+        their mean and SD.
+        """
+        aucs = {}
         for ((repeat, number), fold), score_P in zip(self.fold_of.items(), scores, strict=True):
             self.score_RP[repeat, fold.test_P] = score_P
             self.fold_RP[repeat, fold.test_P] = number
-            aucs.append(auc(self.beats.label_P[fold.test_P], score_P))
-        return {"auc": float(np.mean(aucs)), "auc_sd": float(np.std(aucs))}
+            aucs[fold_metric(repeat, number)] = auc(self.beats.label_P[fold.test_P], score_P)
+        each = list(aucs.values())
+        return {"auc": float(np.mean(each)), "auc_sd": float(np.std(each)), **aucs}
 
     def record_beats(self, logits: Sequence[FloatArray]) -> None:
         """Take down the logits of the test beats of each fold in order."""
@@ -143,7 +153,7 @@ def initial_features(body: nn.Module, beats: PatientBeats) -> Tensor:
 def fit_classifiers(
     experiment: Experiment, beats: PatientBeats, folds: RepeatedFolds
 ) -> tuple[OutOfFold, dict[str, float]]:
-    """Fit a scikit-learn head to every fold: the scores, and the mean and SD of the folds' AUCs."""
+    """Fit a scikit-learn head to every fold: the scores, and the folds' AUCs with their mean and SD."""
     out_of_fold = OutOfFold(beats, folds)
     config = experiment.finetune
     vote_PVD = patient_votes(beats, config)

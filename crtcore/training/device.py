@@ -33,9 +33,14 @@ def use_device(resources: TrialResources) -> torch.device:
             f"resources.trial.gpus is {resources.gpus:g} and no GPU is visible to PyTorch here; "
             "set it to 0 or run on a node with a GPU"
         )
+    use_fixed_algorithms()
+    return torch.device("cuda")
+
+
+def use_fixed_algorithms() -> None:
+    """Have cuDNN compute the same in the same way each time, in this process."""
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
-    return torch.device("cuda")
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[None]:

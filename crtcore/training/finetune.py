@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from torch import nn
 
 from crtcore.config import Experiment
 from crtcore.data.loader import load_images
@@ -31,7 +32,7 @@ from crtcore.training.features import features_stage, load_activations
 from crtcore.training.patients import PatientBeats, patient_beats
 from crtcore.training.pretrain import HISTORY_FILE, MODEL_FILE
 
-FINETUNE_VERSION: Final = 3
+FINETUNE_VERSION: Final = 4
 LINEAR: Final = "linear"
 GRADIENT_SETTINGS: Final = ("learning_rate", "batch_size", "weight_decay")  # idle where nothing descends
 OOF_FILE: Final = "oof.parquet"
@@ -87,7 +88,7 @@ def run_finetune(
         yield from decode_history(json.loads(store.path(stage, HISTORY_FILE).read_bytes()))
         return
     images = load_images(store, cohort)
-    body = load_backbone(store.path(pretrain, MODEL_FILE)).to(device).tail(experiment.finetune.frozen_groups)
+    body = _trained_part(store, pretrain, experiment.finetune.frozen_groups).to(device)
     inputs = (
         torch.from_numpy(np.array(images.image_NFT))
         if features is None
@@ -120,6 +121,13 @@ def run_finetune(
         num_epochs=experiment.finetune.epochs,
         finish=lambda reports: _commit(store, stage, learner.out_of_fold, reports),
     )
+
+
+def _trained_part(store: StageStore, pretrain: Stage, num_frozen: int) -> nn.Module:
+    """The groups that are trained on the cohort; none, and no file is read, where all are frozen."""
+    if num_frozen == len(GROUPS):
+        return nn.Sequential()
+    return load_backbone(store.path(pretrain, MODEL_FILE)).tail(num_frozen)
 
 
 def _fit_classifiers(

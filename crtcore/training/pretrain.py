@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,7 @@ from crtcore.seeding import child_seed
 from crtcore.stages import Stage, StageStore
 from crtcore.training.beat_scores import SCORES_FILE, BeatScores
 from crtcore.training.beat_training import BeatTraining
+from crtcore.training.data_parallel import ParallelTraining, training_devices
 from crtcore.training.device import DeviceImages, precision_identity
 from crtcore.training.epochs import EpochReport, encode_history, fit, num_batches
 
@@ -34,7 +36,7 @@ def pretrain_stage(experiment: Experiment, arrhythmia: Stage) -> Stage:
     config = experiment.pretrain.model_dump(mode="json")
     if experiment.pretrain.objective == "none":
         config = {name: config[name] for name in ("architecture", "depth", "objective")}
-    if experiment.pretrain.architecture != "resnet":
+    if not experiment.pretrain.architecture.startswith("resnet"):
         del config["depth"]
     return Stage(
         name="pretrain",
@@ -63,16 +65,22 @@ def run_pretrain(
         _commit(store, stage, network, [report])
         yield report
         return
-    learner = BeatTraining(experiment, images, device)
-    yield from fit(
-        store,
-        stage,
-        learner,
-        num_epochs=experiment.pretrain.epochs,
-        finish=lambda reports: _commit(
-            store, stage, learner.network, reports, scores=learner.scores, seed=experiment.seed
-        ),
+    devices = training_devices(experiment, device)
+    learning: AbstractContextManager[BeatTraining | ParallelTraining] = (
+        nullcontext(BeatTraining(experiment, images, device))
+        if len(devices) == 1
+        else ParallelTraining(experiment, store, arrhythmia, devices)
     )
+    with learning as learner:
+        yield from fit(
+            store,
+            stage,
+            learner,
+            num_epochs=experiment.pretrain.epochs,
+            finish=lambda reports: _commit(
+                store, stage, learner.network, reports, scores=learner.scores, seed=experiment.seed
+            ),
+        )
 
 
 def _commit(

@@ -13,18 +13,13 @@ import numpy.typing as npt
 from crtcore.config import Experiment
 from crtcore.configfile import override
 from crtcore.data.loader import ImageSet, load_images
-from crtcore.data.sources import Patient
+from crtcore.data.manifest import Patient
 from crtcore.errors import DataError
 from crtcore.evaluation.baselines import LOGISTIC_REGRESSION
-from crtcore.evaluation.comparators import (
-    Comparator,
-    Comparison,
-    clinical_comparators,
-    compare,
-    feature_comparators,
-)
+from crtcore.evaluation.comparators import Comparator, Comparison, compare
 from crtcore.evaluation.qrs_area import QrsMeasurement, measure_qrs
 from crtcore.evaluation.rules import rule_comparators
+from crtcore.evaluation.trained_comparators import clinical_comparators, feature_comparators
 from crtcore.model.backbones import GROUPS
 from crtcore.pipeline import OnProgress, plan
 from crtcore.signal.formats import read_any
@@ -34,6 +29,7 @@ from crtcore.training.pretrain import run_pretrain
 from search.out_of_fold import OutOfFold
 from search.winner import Winner
 
+FROM_SCRATCH = "the best network from scratch"
 POOLED_TO = 16  # pixels a side: plain models gain nothing from more, and take long over it
 Float64Array = npt.NDArray[np.float64]
 
@@ -61,6 +57,7 @@ def compete(
         lambda: rule_comparators(patients, _measured(winner, patients)),
         lambda: clinical_comparators(patients, predictions.fold_RP, seed=winner.base.seed),
         lambda: _on_pixels(winner, predictions),
+        lambda: _from_scratch(winner, predictions),
         *(
             functools.partial(_on_deep_features, winner, predictions, name, experiment)
             for name, experiment in backbones(winner).items()
@@ -72,9 +69,12 @@ def compete(
         comparators.extend(step())
     on_progress("competitors", len(steps), len(steps))
     score_P = predictions.scores()[:, winner.leaderboard.winner]
+    missing = {each.name: each.missing_column for each in comparators if each.missing_column is not None}
+    if winner.is_pretrained and not any(each.name.startswith(FROM_SCRATCH) for each in comparators):
+        missing[FROM_SCRATCH] = "a complete trial with pretrain.objective none in this sweep"
     return Competition(
         comparisons=compare(predictions.label_P, score_P, comparators, num_folds=predictions.num_folds),
-        missing={each.name: each.missing_column for each in comparators if each.missing_column is not None},
+        missing=missing,
         scores={
             each.name: np.asarray(each.score_P, dtype=np.float64)
             for each in comparators
@@ -108,7 +108,11 @@ def _measured(winner: Winner, patients: tuple[Patient, ...]) -> dict[str, QrsMea
 
 
 def _on_pixels(winner: Winner, predictions: OutOfFold) -> Iterator[Comparator]:
-    """Logistic regression on the mean image of a patient's beats, pooled to 16 x 16 a lead."""
+    """Logistic regression on the mean image of a patient's beats, pooled to 16 x 16 a lead; none where the
+    network sees waveforms.
+    """
+    if winner.experiment.takes_waveforms:
+        return
     images = load_images(winner.store, winner.plan.cohort)
     num_images, frequencies, frames = images.image_NFT.shape
     blocks = images.image_NFT.reshape(
@@ -123,6 +127,19 @@ def _on_pixels(winner: Winner, predictions: OutOfFold) -> Iterator[Comparator]:
         models=[LOGISTIC_REGRESSION],
         seed=winner.base.seed,
     )
+
+
+def _from_scratch(winner: Winner, predictions: OutOfFold) -> Iterator[Comparator]:
+    """The sweep's best network that was random before it saw the cohort, beside a winner that was not."""
+    board = winner.leaderboard
+    random = (
+        row
+        for row in board.rows  # in rank order
+        if row.state == "COMPLETE" and override(winner.base, row.params).pretrain.objective == "none"
+    )
+    if winner.is_pretrained and (best := next(random, None)) is not None:
+        score_P = predictions.scores()[:, board.column(best)]
+        yield Comparator(name=f"{FROM_SCRATCH} (trial {best.number})", trained=True, score_P=score_P)
 
 
 def _on_deep_features(

@@ -1,27 +1,26 @@
 """Everything that the report of a sweep says, gathered once: tables, figures, words, and numbers."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from crtcore.data.caveat import is_simulated, outcome_sentence
-from crtcore.data.loader import load_images
 from crtcore.evaluation.metrics import MeanSd
 from crtcore.evaluation.performance import Performance, beat_performance, performance
 from crtcore.evaluation.permutation import SelectionTest, selection_test
 from crtcore.evaluation.table_one import table_one
 from crtcore.pipeline import OnProgress
-from crtcore.prediction.grad_cam import grad_cam
-from crtcore.prediction.predictor import BeatInputs
+from crtcore.training.epochs import EpochReport, decode_history
+from crtcore.training.pretrain import HISTORY_FILE
 from search.out_of_fold import OutOfFold, read_beats
 from search.provenance import provenance
 from search.report import figures
-from search.report.beat_figures import beat_figure, grad_cam_caption
+from search.report.beat_figures import grad_cam_caption
 from search.report.checklist import Item, checklist
 from search.report.competitors import Competition, compete
 from search.report.facts import run_facts
+from search.report.fold_curves import fold_curves_figure
 from search.report.result_tables import (
     Table,
     beat_table,
@@ -32,13 +31,13 @@ from search.report.result_tables import (
     sharing_table,
     trial_table,
 )
+from search.report.sample_beats import grad_cam_figure, spectrogram_figure
 from search.report.words import verdict
 from search.study import open_study
-from search.winner import Winner, cohort_inputs, find_winner, refit
+from search.winner import Winner, find_winner, has_grad_cam, refit
 
 TEST_SEED = 0  # of the permutations and draws; fixed, so that the same sweep always gets the same report
 DRAWN_RULES = ("guideline", "LBBB")  # how the names of rules begin that say yes or no
-NUM_SAMPLES = 3  # patients of each outcome whose first beat is shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +146,10 @@ def _figures(
             figures.learning_figure(curves, winner.row.number),
             f"Learning curves of all trials; trial {winner.row.number}, the winner, in red.",
         ),
+        "folds": (
+            fold_curves_figure(_history(winner)),
+            "The winner's learning curves in all folds; the last epoch counts.",
+        ),
         "importance": (
             figures.importance_figure(study),
             "How much each hyperparameter mattered among the complete trials.",
@@ -156,40 +159,29 @@ def _figures(
     return {name: Figure(svg=svg, caption=text) for name, (svg, text) in drawn.items() if svg is not None}
 
 
+def _history(winner: Winner) -> list[EpochReport]:
+    path = winner.store.path(winner.plan.finetune, HISTORY_FILE)
+    return decode_history(json.loads(path.read_bytes()))
+
+
 def _beat_figures(
     winner: Winner, predictions: OutOfFold, on_progress: OnProgress
 ) -> dict[str, tuple[str | None, str]]:
-    """Spectrograms of some patients' first beats, and the refitted network's Grad-CAM over them."""
-    everyone = cohort_inputs(winner)
-    first = _first_beats(winner, predictions)
-    chosen = [
-        patient
-        for label in (1, 0)
-        for patient in np.flatnonzero(predictions.label_P == label)[:NUM_SAMPLES].tolist()
-    ]
-    beat_B = [first[predictions.patient_ids[patient]] for patient in chosen]
-    inputs = BeatInputs(image_BCFT=everyone.image_BCFT[beat_B], scalar_BCE=everyone.scalar_BCE[beat_B])
-    names = winner.base.cohort.class_names
-    titles = [
-        f"{predictions.patient_ids[patient]}\n{names[predictions.label_P[patient]]}" for patient in chosen
-    ]
-    leads, config = winner.sources.cohort_leads, winner.experiment.spectrogram
-    plain = beat_figure(inputs, titles, leads, config, None)
+    """Spectrograms of some patients' first beats, and the refitted network's Grad-CAM over them; none where
+    the network sees waveforms.
+    """
+    if winner.experiment.takes_waveforms:
+        return {}
     caption = (
         "Spectrograms of one beat of some patients, as the network is given them (the paper's Figure 2)."
     )
-    drawn: dict[str, tuple[str | None, str]] = {"spectrograms": (plain, caption)}
-    if winner.experiment.pretrain.architecture == "resnet" and winner.experiment.finetune.head == "linear":
-        maps = grad_cam(refit(winner, on_progress=on_progress), inputs)
-        drawn["grad_cam"] = (beat_figure(inputs, titles, leads, config, maps), grad_cam_caption(names[1]))
+    names = predictions.patient_ids
+    drawn: dict[str, tuple[str | None, str]] = {"spectrograms": (spectrogram_figure(winner, names), caption)}
+    if has_grad_cam(winner):
+        model = refit(winner, on_progress=on_progress)
+        said = grad_cam_caption(winner.base.cohort.class_names[1])
+        drawn["grad_cam"] = (grad_cam_figure(winner, names, model), said)
     return drawn
-
-
-def _first_beats(winner: Winner, predictions: OutOfFold) -> dict[str, int]:
-    """The first beat of each patient, by patient id."""
-    images = load_images(winner.store, winner.plan.cohort)
-    patient_B = images.patient_N[:: len(images.leads)]
-    return {patient_id: int(np.argmax(patient_B == patient_id)) for patient_id in predictions.patient_ids}
 
 
 def _results(

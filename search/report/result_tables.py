@@ -194,8 +194,8 @@ def competitor_table(competition: Competition, num_patients: int) -> Table:
         rows=tuple(rows),
         note=(
             f"The same {num_patients} patients, pooled; what is trained is trained in the same folds. Paired "
-            "DeLong tests, widened for cross-validation. The winner was picked from many and these were not, "
-            "so the differences flatter it."
+            "DeLong tests, widened for cross-validation. The winner was picked from many and these, but "
+            "for a network from scratch, were not: the differences flatter it."
         ),
     )
 

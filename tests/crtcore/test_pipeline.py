@@ -2,14 +2,18 @@
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
 
 from crtcore.config import Experiment
 from crtcore.configfile import override
-from crtcore.pipeline import open_store, plan, read_sources, run_trial
+from crtcore.data.loader import load_images
+from crtcore.model.checkpoint import load_backbone
+from crtcore.pipeline import open_store, plan, prepare, read_sources, run_trial
 from crtcore.stages import Stage, StageStore
+from crtcore.training.features import load_activations
 
 CPU = torch.device("cpu")
 
@@ -86,6 +90,38 @@ def test_trials_share_the_stages_they_have_in_common(tiny: Experiment) -> None:
     assert shared(pretrain__depth=34) == {"prepare"}
     assert shared(spectrogram__window="hann") == set()
     assert shared(search__trials=99, resources__trial__cpus=2) == everything
+
+
+def test_the_network_on_waveforms_runs_the_whole_line_beside_the_one_on_images(tiny: Experiment) -> None:
+    sources, store = read_sources(tiny), open_store(tiny)
+    flat = override(tiny, {"pretrain.architecture": "resnet1d", "finetune.frozen_groups": 3})
+    reports = run(flat)
+    assert [stage for stage, _, _ in reports] == ["pretrain", "features", "finetune", "finetune"]
+    assert len(oof(flat)["score"]) == 12
+    stages = plan(flat, sources)
+    network = load_backbone(store.path(stages.pretrain, "model.safetensors"))
+    assert (network.architecture, network.depth) == ("resnet1d", 18)
+    assert stages.features is not None
+    # 3 of 5 groups leave 1024 / 8 samples and 128 channels.
+    assert load_activations(store, stages.features).shape == (12 * 2 * 2, 128, 128)
+    waveforms = load_images(store, stages.cohort)
+    sample_NS = waveforms.image_NFT.reshape(waveforms.num_images, -1).view(np.float32)
+    assert np.shares_memory(sample_NS, waveforms.image_NFT)
+    # In the recording's millivolts: no sample between two of the signal's is larger than both.
+    np.testing.assert_allclose(np.ptp(sample_NS, axis=1), waveforms.amplitude_mv_N, rtol=0.1)
+
+    prepare(store, tiny, sources)
+    of_images = plan(tiny, sources)
+    assert not {stage.digest for stage in stages.shared} & {stage.digest for stage in of_images.shared}
+    images = load_images(store, of_images.cohort)
+    assert images.patient_N.tolist() == waveforms.patient_N.tolist()
+    assert (images.image_NFT.reshape(images.num_images, -1).max(axis=1) == 255).all()
+    # The window of a spectrogram is nothing to waveforms; what a beat is, is.
+    hann, longer = ({"spectrogram.window": "hann"}, {"spectrogram.after_r_rr": 0.9})
+    assert plan(override(flat, hann), sources) == stages
+    assert plan(override(flat, longer), sources).cohort != stages.cohort
+    assert plan(override(flat, {"pretrain.depth": 34}), sources).cohort == stages.cohort
+    assert plan(override(flat, {"pretrain.depth": 34}), sources).pretrain != stages.pretrain
 
 
 def test_nothing_is_frozen_without_features(tiny: Experiment) -> None:

@@ -130,11 +130,9 @@ class World:
                 running[proposal.number] = self._trial(proposal, clock)
             assert running or session.is_done, "every proposal waits and none runs"
             for number, reports in list(running.items()):
-                report = next(reports, None)
+                report = next(reports)
                 self.now_s += 1
-                if report is None:
-                    session.complete(number)
-                if report is None or not session.report(number, report, node="here"):
+                if not session.report(number, report, node="here"):
                     del running[number]
         num_moments = clock.now
         self.storage.clock = Clock()  # what follows, no process dies of

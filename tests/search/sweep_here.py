@@ -31,6 +31,4 @@ def sweep_here(experiment: Experiment) -> None:
         for report in run_trial(store, proposal.experiment, sources, device):
             if not session.report(proposal.number, report, node="here"):
                 break
-        else:
-            session.complete(proposal.number)
     session.close()

@@ -10,7 +10,7 @@ from optuna.distributions import IntDistribution
 from optuna.trial import TrialState, create_trial
 
 from crtcore.stages import Stage, StageStore
-from search.artifacts import KINDS, OUT_OF_FOLD, ROC, ArtifactLinks, artifact_id, parse_artifact_id
+from search.artifacts import GRAD_CAM, KINDS, OUT_OF_FOLD, ROC, ArtifactLinks, artifact_id, parse_artifact_id
 from search.study import open_study
 from search.update import State, TrialUpdate
 
@@ -50,28 +50,41 @@ def test_a_trial_that_reported_its_last_epoch_gets_its_links_once(
     links = ArtifactLinks(study, store)
     links.on_update(update(epoch=3))
     assert linked(study) == []
-    store.commit(STAGE, {"oof.parquet": b"scores"}, {})
+    store.commit(STAGE, {"oof.parquet": b"scores"}, {"auc": 0.7})
     links.on_update(update(epoch=3))
     links.on_update(update(stage="pretrain"))
     assert linked(study) == []
     links.on_update(update())
     links.on_update(update())  # lost and tried again
-    assert linked(study) == [kind.file_name for kind in KINDS]
+    assert linked(study) == [kind.file_name for kind in (*KINDS, GRAD_CAM)]
     study.tell(0, 0.7)
     links.on_update(update("COMPLETE"))
-    assert linked(study) == [kind.file_name for kind in KINDS]
+    assert linked(study) == [kind.file_name for kind in (*KINDS, GRAD_CAM)]
 
 
 def test_a_trial_whose_stage_is_there_when_it_starts_gets_its_links_then(
     study: optuna.Study, store: StageStore
 ) -> None:
-    store.commit(STAGE, {"oof.parquet": b"scores"}, {})
+    store.commit(STAGE, {"oof.parquet": b"scores"}, {"auc": 0.7})
     ArtifactLinks(study, store).on_update(update(stage=None, epoch=0))
-    assert linked(study) == [kind.file_name for kind in KINDS]
+    assert linked(study) == [kind.file_name for kind in (*KINDS, GRAD_CAM)]
+
+
+@pytest.mark.parametrize(("best", "leads"), [(0.69, True), (0.7, True), (0.71, False)])
+def test_grad_cam_is_for_trials_that_lead(
+    study: optuna.Study, store: StageStore, best: float, leads: bool
+) -> None:
+    store.commit(STAGE, {"oof.parquet": b"scores"}, {"auc": 0.7})
+    links = ArtifactLinks(study, store)
+    other = TrialUpdate(number=1, state="COMPLETE", params={}, value=best)
+    links.on_update(other)
+    links.on_update(update())
+    assert linked(study) == [kind.file_name for kind in ((*KINDS, GRAD_CAM) if leads else KINDS)]
+    assert parse_artifact_id(artifact_id(STAGE.digest, GRAD_CAM)) == (STAGE.digest, GRAD_CAM)
 
 
 def test_a_finished_trial_is_left_alone(study: optuna.Study, store: StageStore) -> None:
-    store.commit(STAGE, {"oof.parquet": b"scores"}, {})
+    store.commit(STAGE, {"oof.parquet": b"scores"}, {"auc": 0.7})
     study.tell(0, state=TrialState.PRUNED)
     ArtifactLinks(study, store).on_update(update("PRUNED"))
     assert linked(study) == []
@@ -86,7 +99,7 @@ def test_an_id_says_stage_and_kind() -> None:
 
 
 def test_the_attribute_is_the_one_that_optuna_itself_writes(study: optuna.Study, store: StageStore) -> None:
-    store.commit(STAGE, {"oof.parquet": b"scores"}, {})
+    store.commit(STAGE, {"oof.parquet": b"scores"}, {"auc": 0.7})
     ArtifactLinks(study, store).on_update(update())
     attrs = study.trials[0].system_attrs
     assert set(json.loads(attrs[f"artifacts:{artifact_id(STAGE.digest, ROC)}"])) == {

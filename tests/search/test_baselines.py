@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crtcore.config import Experiment
-from crtcore.data.sources import Patient
+from crtcore.data.manifest import Patient
 from crtcore.errors import SweepError
 from search.leaderboard import build_leaderboard
 from search.out_of_fold import OutOfFold

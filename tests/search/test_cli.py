@@ -95,7 +95,10 @@ def test_other_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch, tmp_
 def test_the_list_of_commands_fits_a_screen() -> None:
     result = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
     assert all(f" {command} " in result.stdout for command in COMMANDS)
-    assert len(result.stdout.splitlines()) <= 36
+    example = "Try it: crtsearch simulate data/simulated && crtsearch sweep demo && crtsearch report demo "
+    assert example in " ".join(result.stdout.split())
+    assert "crtsearch --install-completion" in result.stdout
+    assert len(result.stdout.splitlines()) <= 24
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -106,10 +109,29 @@ def test_help_fits_a_screen_and_holds_an_example(command: str) -> None:
     assert len(result.stdout.splitlines()) <= 24
 
 
-def test_the_command_line_answers_without_loading_torch_ray_or_optuna() -> None:
-    code = "import sys, search.cli; print(sorted({'torch', 'ray', 'optuna', 'scipy'} & set(sys.modules)))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert loaded.stdout.strip() == "[]"
+def loaded_by(*command_lines: tuple[str, ...]) -> set[str]:
+    """The top-level packages that a process has loaded after these commands."""
+    code = (
+        "import json, sys; from search.cli import app\n"
+        "for words in json.loads(sys.argv[1]): app(words, standalone_mode=False)\n"
+        "print(json.dumps([name for name in sys.modules if '.' not in name or name == 'scipy.stats']))"
+    )
+    run = [sys.executable, "-c", code, json.dumps(command_lines)]
+    ran = subprocess.run(run, capture_output=True, text=True, check=True)
+    return set(json.loads(ran.stdout.splitlines()[-1]))
+
+
+def test_help_loads_no_heavy_library() -> None:
+    loaded = loaded_by(("--help",), *((command, "--help") for command in COMMANDS))
+    assert "typer" in loaded
+    assert loaded.isdisjoint({"torch", "torchvision", "ray", "optuna", "numpy", "pyarrow"})
+
+
+def test_a_leaderboard_loads_no_more_than_it_needs(finished: Experiment) -> None:
+    loaded = loaded_by(("best", finished.name, "--storage", finished.storage))
+    assert "optuna" in loaded
+    heavy = {"torch", "torchvision", "ray", "pandas", "sklearn", "wfdb", "numba", "matplotlib", "scipy.stats"}
+    assert loaded.isdisjoint(heavy)
 
 
 def test_simulate_check_prepare_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 
 from crtcore.config import Experiment
 from crtcore.pipeline import open_store
-from search.artifacts import CALIBRATION, CONFUSION, KINDS, OUT_OF_FOLD, SVG, artifact_id
+from search.artifacts import CALIBRATION, CONFUSION, GRAD_CAM, KINDS, OUT_OF_FOLD, SVG, artifact_id
 from search.drawn_artifacts import DrawnArtifacts
 from search.study import open_study
 
@@ -24,7 +24,7 @@ def digest_of_first(experiment: Experiment) -> str:
 
 
 def test_each_kind_is_drawn_once_and_kept(finished: Experiment, tmp_path: Path) -> None:
-    store = DrawnArtifacts(tmp_path, open_store(finished), lambda: CLASSES)
+    store = DrawnArtifacts(tmp_path, open_store(finished), lambda: CLASSES, lambda digest: None)
     digest = digest_of_first(finished)
     for kind in KINDS:
         with store.open_reader(artifact_id(digest, kind)) as reader:
@@ -43,8 +43,21 @@ def test_each_kind_is_drawn_once_and_kept(finished: Experiment, tmp_path: Path) 
     )
 
 
+def test_grad_cam_is_kept_once_there_is_one(finished: Experiment, tmp_path: Path) -> None:
+    digest = digest_of_first(finished)
+    drawn: list[str | None] = [None, "<svg/>"]
+    store = DrawnArtifacts(tmp_path, open_store(finished), lambda: CLASSES, lambda digest: drawn.pop(0))
+    name = artifact_id(digest, GRAD_CAM)
+    with store.open_reader(name) as reader:
+        assert b"crtsearch report" in ElementTree.tostring(ElementTree.fromstring(reader.read()))
+    assert list(tmp_path.iterdir()) == []
+    for _ in range(2):
+        with store.open_reader(name) as reader:
+            assert reader.read() == b"<svg/>"
+
+
 def test_the_table_numbers_patients_and_names_none(finished: Experiment, tmp_path: Path) -> None:
-    store = DrawnArtifacts(tmp_path, open_store(finished), lambda: CLASSES)
+    store = DrawnArtifacts(tmp_path, open_store(finished), lambda: CLASSES, lambda digest: None)
     with store.open_reader(artifact_id(digest_of_first(finished), OUT_OF_FOLD)) as reader:
         text = reader.read().decode()
     rows = list(csv.DictReader(io.StringIO(text)))
@@ -55,14 +68,14 @@ def test_the_table_numbers_patients_and_names_none(finished: Experiment, tmp_pat
 
 
 def test_what_has_neither_file_nor_stage_is_not_found(finished: Experiment, tmp_path: Path) -> None:
-    store = DrawnArtifacts(tmp_path, open_store(finished), lambda: CLASSES)
+    store = DrawnArtifacts(tmp_path, open_store(finished), lambda: CLASSES, lambda digest: None)
     for name in (artifact_id(UNKNOWN, KINDS[0]), "0b9c0b9e-7f52-4f0c-9c1f-2d4c0c8b4f00"):
         with pytest.raises(ArtifactNotFound):
             store.open_reader(name)
 
 
 def test_a_file_of_the_users_is_kept_and_removed(finished: Experiment, tmp_path: Path) -> None:
-    store = DrawnArtifacts(tmp_path, open_store(finished), lambda: CLASSES)
+    store = DrawnArtifacts(tmp_path, open_store(finished), lambda: CLASSES, lambda digest: None)
     store.write("ab12", io.BytesIO(b"mine"))
     with store.open_reader("ab12") as reader:
         assert reader.read() == b"mine"

@@ -1,14 +1,19 @@
 """The predictions of trials, read back from the stages that really ran."""
 
+import io
+from pathlib import Path
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from scipy.special import expit, logit
 
 from crtcore.config import Experiment
 from crtcore.pipeline import open_store
-from crtcore.stages import StageKey
+from crtcore.stages import Stage, StageKey, StageStore
 from search.leaderboard import build_leaderboard
-from search.out_of_fold import BEATS_FILE, OutOfFold, read_beats
+from search.out_of_fold import BEATS_FILE, OOF_FILE, OutOfFold, read_beats, read_out_of_fold
 
 
 def test_columns_stand_in_the_order_of_trials_and_shared_stages_count_once() -> None:
@@ -52,3 +57,31 @@ def test_a_stage_without_scores_of_beats_has_none(finished: Experiment) -> None:
     assert manifest is not None
     assert BEATS_FILE not in manifest.files
     assert read_beats(store, "0" * 20, board.predictions) is None
+
+
+def test_rows_in_another_order_are_the_same_predictions(tmp_path: Path) -> None:
+    rows = [(repeat, name) for repeat in (0, 1) for name in ("b", "a", "c")]
+    store = StageStore(str(tmp_path), cache=tmp_path / "cache")
+    digests = {}
+    for number, shuffled in enumerate((rows, rows[::-1])):
+        table = pa.table(
+            {
+                "patient_id": [name for _, name in shuffled],
+                "label": [int(name == "a") for _, name in shuffled],
+                "repeat": [repeat for repeat, _ in shuffled],
+                "fold": [int(name > "a") for _, name in shuffled],
+                "score": [repeat + ord(name) / 1000 for repeat, name in shuffled],
+            }
+        )
+        stream = io.BytesIO()
+        pq.write_table(table, stream)
+        stage = Stage(name="finetune", config={"number": number}, inputs=(), version=1)
+        store.commit(stage, {OOF_FILE: stream.getvalue()}, {})
+        digests[number] = stage.digest
+    found = read_out_of_fold(store, digests)
+    assert found.patient_ids == ("a", "b", "c")
+    assert found.label_P.tolist() == [1, 0, 0]
+    assert found.fold_RP.tolist() == [[0, 1, 1], [0, 1, 1]]
+    assert found.score_RPC[0, :, 0].tolist() == [0.097, 0.098, 0.099]
+    assert (found.score_RPC[1] > 1).all()
+    np.testing.assert_array_equal(found.score_RPC[:, :, 0], found.score_RPC[:, :, 1])

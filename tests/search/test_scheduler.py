@@ -6,7 +6,7 @@ from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 
-from search.scheduler import SessionScheduler, last_line
+from search.scheduler import MAX_WAIT_S, SessionScheduler, last_line
 from search.session import Session
 
 CONTROLLER = cast(TuneController, None)  # not asked anything
@@ -26,8 +26,10 @@ class Told:
         self.calls.append((number, reason))
 
 
-def trial(error_file: Path | None = None) -> Trial:
-    return cast(Trial, SimpleNamespace(config={"number": 7}, error_file=error_file))
+def trial(error_file: Path | None = None, num_failures: int = 1) -> Trial:
+    return cast(
+        Trial, SimpleNamespace(config={"number": 7}, error_file=error_file, num_failures=num_failures)
+    )
 
 
 def test_every_report_goes_to_the_session_which_decides() -> None:
@@ -49,6 +51,16 @@ def test_trouble_is_told_in_one_line(tmp_path: Path) -> None:
     scheduler.on_trial_error(CONTROLLER, trial(error_file))
     scheduler.on_trial_error(CONTROLLER, trial())
     assert told.calls == [(7, "OSError: gone"), (7, "lost without a word")]
+
+
+def test_it_is_tried_again_after_longer_and_longer_but_bounded_waits() -> None:
+    scheduler = SessionScheduler(cast(Session, Told()))
+    waits_s = []
+    for num_failures in (1, 2, 3, 50):
+        failed = trial(num_failures=num_failures)
+        scheduler.on_trial_error(CONTROLLER, failed)
+        waits_s.append(failed.config["wait_s"])
+    assert waits_s == [1, 2, 4, MAX_WAIT_S]
 
 
 def test_the_last_line_is_the_one_that_says_what_happened() -> None:

@@ -57,7 +57,6 @@ def test_it_hands_out_waits_and_ends(told: Told, searcher: SessionSearcher) -> N
 @pytest.mark.parametrize(
     ("end", "call"),
     [
-        ({"result": {"done": True}}, ("complete", 3)),
         ({"result": {"done": True, "reason": "loss is nan"}}, ("fail", 3, "loss is nan")),
         ({"result": {"done": True, "halt": "damaged"}}, ("halt", 3, "damaged")),
         ({"error": True}, ("fail", 3)),
@@ -77,6 +76,14 @@ def test_a_trial_that_the_scheduler_stopped_is_not_told_of_again(
     searcher.suggest("a")
     told.running.clear()
     searcher.on_trial_complete("a", result={"report": "the last one"})
+    assert told.calls == []
+
+
+def test_a_trial_that_is_stopped_with_a_halted_sweep_is_left_for_the_next_run(
+    told: Told, searcher: SessionSearcher
+) -> None:
+    searcher.suggest("a")
+    searcher.on_trial_complete("a", result={"report": "not the last one", "done": True})
     assert told.calls == []
 
 

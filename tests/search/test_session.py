@@ -120,9 +120,9 @@ def test_trouble_that_is_overcome_leaves_no_trace_and_the_last_one_is_the_reason
     session = world.session()
     session.next(1)
     session.trouble(0, "lost its node")
-    session.report(0, report_of("finetune", 1, 1, 0.7), node="there")
-    session.report(0, report_of("finetune", 1, 1, 0.7), node="there")  # replayed after the restart
-    session.complete(0)
+    assert session.report(0, report_of("finetune", 1, 2, 0.7), node="there")
+    assert session.report(0, report_of("finetune", 1, 2, 0.7), node="there")  # replayed after the restart
+    assert not session.report(0, report_of("finetune", 2, 2, 0.7), node="there")
     session.next(1)
     session.trouble(1, "lost its node")
     session.trouble(1, "lost it again")
@@ -130,7 +130,7 @@ def test_trouble_that_is_overcome_leaves_no_trace_and_the_last_one_is_the_reason
     assert session.is_done
     assert [trial.state.name for trial in world.trials] == ["COMPLETE", "FAIL"]
     assert "reason" not in world.trials[0].user_attrs
-    assert world.trials[0].user_attrs["seconds"] == 0.5
+    assert world.trials[0].user_attrs["seconds"] == 2 * EPOCH_S
     assert world.trials[1].user_attrs["reason"] == "lost it again"
 
 

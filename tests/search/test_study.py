@@ -1,8 +1,13 @@
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import optuna
 import pytest
-from optuna.trial import create_trial
+from optuna.exceptions import StorageInternalError
+from optuna.trial import TrialState, create_trial
+from sqlalchemy import event
 
 from crtcore.errors import SweepError
 from search.objectives import Direction
@@ -15,6 +20,7 @@ from search.study import (
     sweep_dir,
     sweep_exists,
     sweep_names,
+    transaction,
 )
 
 
@@ -97,3 +103,87 @@ def test_a_database_that_cannot_be_used_is_told_without_its_password(tmp_path: P
         open_study(str(tmp_path), "demo", create=True, kind=url)
     assert "secret" not in str(caught.value)
     assert not sweep_exists(str(tmp_path), "demo")
+
+
+def a_running_trial(folder: Path, kind: str) -> tuple[optuna.Study, int]:
+    study = open_study(str(folder), "demo", create=True, kind=kind)
+    study.add_trial(create_trial(state=TrialState.RUNNING))
+    return study, study._storage.get_trial_id_from_study_id_trial_number(study._study_id, 0)
+
+
+def read_again(folder: Path) -> optuna.trial.FrozenTrial:
+    return open_study(str(folder), "demo", create=False).get_trials()[0]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "journal", "sqlite:///{}/other.db"])
+def test_a_transaction_reads_what_it_wrote_and_is_there_at_its_end(tmp_path: Path, kind: str) -> None:
+    study, trial_id = a_running_trial(tmp_path, kind.format(tmp_path))
+    storage = study._storage
+    for epoch in (1, 2):
+        with transaction(study):
+            storage.set_trial_user_attr(trial_id, "node", "here")
+            storage.set_trial_intermediate_value(trial_id, epoch, 0.7)
+            assert max(storage.get_trial(trial_id).intermediate_values) == epoch
+            if kind == "sqlite":  # others see nothing of it yet
+                assert len(read_again(tmp_path).intermediate_values) == epoch - 1
+        assert len(read_again(tmp_path).intermediate_values) == epoch
+    storage.set_trial_state_values(trial_id, TrialState.COMPLETE, [0.7])  # and alone, as before
+    assert read_again(tmp_path).value == 0.7
+
+
+def test_a_transaction_waits_for_the_disk_once(tmp_path: Path) -> None:
+    study, trial_id = a_running_trial(tmp_path, "sqlite")
+    commits: list[object] = []
+    event.listen(study._storage._backend.engine, "commit", commits.append)  # type: ignore[attr-defined]
+    with transaction(study):
+        for number in range(5):
+            study._storage.set_trial_user_attr(trial_id, f"key{number}", number)
+        study._storage.set_trial_state_values(trial_id, TrialState.COMPLETE, [0.7])
+    assert len(commits) == 1
+    assert len(read_again(tmp_path).user_attrs) == 5
+
+
+def test_of_a_transaction_that_is_cut_short_nothing_is_there(tmp_path: Path) -> None:
+    study, trial_id = a_running_trial(tmp_path, "sqlite")
+
+    def cut_short() -> None:
+        with transaction(study):
+            study._storage.set_trial_user_attr(trial_id, "node", "here")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cut_short()
+    assert read_again(tmp_path).user_attrs == {}
+    with transaction(study):
+        study._storage.set_trial_user_attr(trial_id, "node", "there")
+    assert read_again(tmp_path).user_attrs == {"node": "there"}
+
+
+KILLED = """
+import os, signal, sys
+from search.study import open_study, transaction
+
+study = open_study(sys.argv[1], "demo", create=False)
+with transaction(study):
+    study._storage.set_trial_user_attr(int(sys.argv[2]), "node", "here")
+with transaction(study):
+    study._storage.set_trial_intermediate_value(int(sys.argv[2]), 1, 0.7)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_process_leaves_whole_transactions(tmp_path: Path) -> None:
+    _, trial_id = a_running_trial(tmp_path, "sqlite")
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(trial_id)], timeout=120)
+    assert killed.returncode == -signal.SIGKILL
+    trial = read_again(tmp_path)
+    assert (trial.user_attrs, trial.intermediate_values) == ({"node": "here"}, {})
+
+
+def test_a_database_that_fails_is_told_as_optuna_tells_it(tmp_path: Path) -> None:
+    study, trial_id = a_running_trial(tmp_path, "sqlite")
+    engine = study._storage._backend.engine  # type: ignore[attr-defined]
+    event.listen(engine, "connect", lambda connection, record: connection.execute("PRAGMA query_only = 1"))
+    with pytest.raises(StorageInternalError), transaction(study):
+        study._storage.set_trial_user_attr(trial_id, "node", "here")
+    assert read_again(tmp_path).user_attrs == {}

@@ -99,8 +99,6 @@ def run_without_ray(experiment: Experiment) -> None:
         for report in run_trial(store, proposal.experiment, sources, device):
             if not session.report(proposal.number, report, node="here"):
                 break
-        else:
-            session.complete(proposal.number)
 
 
 @pytest.mark.ray

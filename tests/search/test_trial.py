@@ -1,5 +1,6 @@
 """The trainable without a cluster: the methods that Tune calls, on the real pipeline and a tiny data set."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,10 +24,12 @@ def started(experiment: Experiment, sources: Sources, params: dict[str, Any]) ->
 
 
 def steps(trial: StagedTrial) -> Iterator[dict[str, Any]]:
+    """Until the trial says that it is done, or has reported its last epoch."""
     while True:
         result = trial.step()
         yield result
-        if result.get("done"):
+        report = result.get("report")
+        if report is None or (report.stage == "finetune" and report.epoch == report.num_epochs):
             return
 
 
@@ -34,9 +37,7 @@ def test_one_step_is_one_epoch_and_another_trial_reads_what_the_first_built(tiny
     sources, store = read_sources(tiny), open_store(tiny)
     prepare(store, tiny, sources)
     trial = started(tiny, sources, {"finetune.learning_rate": 0.01})
-    *results, last = steps(trial)
-    assert last == {"done": True}
-    reports = [result["report"] for result in results]
+    reports = [result["report"] for result in steps(trial)]
     assert [(report.stage, report.epoch) for report in reports] == [
         ("pretrain", 1),
         ("features", 1),
@@ -47,10 +48,10 @@ def test_one_step_is_one_epoch_and_another_trial_reads_what_the_first_built(tiny
     assert store.find(plan(override(tiny, {"finetune.learning_rate": 0.01}), sources).finetune) is not None
 
     assert trial.reset_config({"number": 1, "params": {"finetune.learning_rate": 0.02}})
-    assert [result["report"].stage for result in steps(trial) if "report" in result] == ["finetune"] * 2
+    assert [result["report"].stage for result in steps(trial)] == ["finetune"] * 2
 
     assert trial.reset_config({"number": 2, "params": {"finetune.learning_rate": 0.01}})
-    again = [result["report"] for result in steps(trial) if "report" in result]
+    again = [result["report"] for result in steps(trial)]
     assert again == reports[2:]  # replayed as they were
 
 
@@ -74,6 +75,17 @@ def test_what_cannot_be_trained_ends_with_the_reason(
     assert list(steps(started(tiny, sources, {}))) == [
         {"done": True, "reason": "finetune/abc: the loss is nan in epoch 2"}
     ]
+
+
+def test_a_trial_that_failed_before_waits_first(tiny: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited_s: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited_s.append)
+    trial = started(tiny, read_sources(tiny), {})
+    list(steps(trial))
+    trial.reset_config({"number": 0, "params": {}, "wait_s": 4.0})
+    assert waited_s == [0.0]  # not before its first step
+    list(steps(trial))
+    assert waited_s == [0.0, 4.0]
 
 
 def test_other_errors_are_tune_s_to_retry(tiny: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:

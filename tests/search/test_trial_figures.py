@@ -3,11 +3,9 @@
 import re
 
 import numpy as np
-import pytest
 
 from crtcore.evaluation.delong import auc_interval
-from crtcore.training.epochs import EpochReport
-from search.trial_figures import confusion_figure, learning_with_spread, roc_with_interval
+from search.trial_figures import confusion_figure, roc_with_interval
 
 LABEL_P = np.array([0] * 10 + [1] * 10)
 SCORE_P = np.concatenate([np.linspace(0.1, 0.6, 10), np.linspace(0.4, 0.9, 10)])
@@ -34,15 +32,3 @@ def test_confusion_counts_patients_at_one_half() -> None:
     assert "20 patients" in found
     counts = [int(text) for text in found if text.isdigit()]
     assert counts == [10 - false_alarms, false_alarms, missed, 10 - missed]
-
-
-@pytest.mark.parametrize("has_loss", [True, False])
-def test_learning_shows_loss_where_there_is_one(has_loss: bool) -> None:
-    metrics = {"auc": 0.6, "auc_sd": 0.1} | ({"loss": 0.5} if has_loss else {})
-    reports = [
-        EpochReport(stage="finetune", epoch=epoch, num_epochs=3, metrics=metrics, num_images=8, seconds=1.0)
-        for epoch in ((1, 2, 3) if has_loss else (3,))
-    ]
-    found = texts(learning_with_spread(reports))
-    assert ("training loss (dashed)" in found) == has_loss
-    assert "AUC, mean ± SD over folds" in found

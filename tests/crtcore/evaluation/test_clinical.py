@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crtcore.data.sources import Patient
+from crtcore.data.manifest import Patient
 from crtcore.errors import DataError
 from crtcore.evaluation.clinical import clinical_features, has_column, number_column, yes_no_column
 

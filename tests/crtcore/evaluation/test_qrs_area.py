@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from crtcore.errors import DataError
-from crtcore.evaluation.qrs_area import KORS_LEADS, KORS_XC, measure_qrs, vectorcardiogram
+from crtcore.evaluation.qrs_area import KORS_XC, measure_qrs, vectorcardiogram
+from crtcore.signal.leads import INDEPENDENT_LEADS
 from crtcore.signal.recording import Recording
 from crtcore.signal.wfdb_reader import read_recording
 
@@ -28,7 +29,7 @@ def beating(area_X: tuple[float, float, float], *, rate_hz: float = RATE_HZ) -> 
     return Recording(
         record_id="made",
         patient_id="made",
-        leads=KORS_LEADS,
+        leads=INDEPENDENT_LEADS,
         sampling_rate_hz=rate_hz,
         signal_CS=(np.linalg.pinv(KORS_XC) @ vector_XS).astype(np.float32),
     )
@@ -68,7 +69,7 @@ def test_limb_leads_are_derived_and_gaps_bridged() -> None:
     recording = beating((60.0, 10.0, 0.0))
     i_S, ii_S = recording.signal_CS[:2]
     other = replace(
-        recording, leads=("III", "aVL", *KORS_LEADS[2:]),
+        recording, leads=("III", "aVL", *INDEPENDENT_LEADS[2:]),
         signal_CS=np.concatenate([[ii_S - i_S, i_S - ii_S / 2], recording.signal_CS[2:]]),
     )  # fmt: skip
     assert measure_qrs(other).area_uvs == pytest.approx(measure_qrs(recording).area_uvs, rel=1e-3)
@@ -82,7 +83,7 @@ def test_limb_leads_are_derived_and_gaps_bridged() -> None:
 def test_what_cannot_be_measured_is_refused() -> None:
     recording = beating((60.0, 0.0, 0.0))
     with pytest.raises(DataError, match="has no lead V6"):
-        measure_qrs(replace(recording, leads=KORS_LEADS[:-1], signal_CS=recording.signal_CS[:-1]))
+        measure_qrs(replace(recording, leads=INDEPENDENT_LEADS[:-1], signal_CS=recording.signal_CS[:-1]))
     with pytest.raises(DataError, match="0 whole beats"):
         measure_qrs(replace(recording, signal_CS=recording.signal_CS[:, :250]))
     empty_CS = recording.signal_CS.copy()

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crtcore.data.sources import Patient
+from crtcore.data.manifest import Patient
 from crtcore.evaluation.comparators import Comparator
 from crtcore.evaluation.metrics import auc, classification
 from crtcore.evaluation.qrs_area import QrsMeasurement

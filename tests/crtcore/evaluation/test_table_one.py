@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, fisher_exact, ttest_ind
 
-from crtcore.data.sources import Patient
+from crtcore.data.manifest import Patient
 from crtcore.evaluation.table_one import table_one
 
 

@@ -1,7 +1,10 @@
+from typing import get_args
+
 import pytest
 import torch
 from torch import nn
 
+from crtcore.config import Architecture
 from crtcore.model.architectures import ARCHITECTURES, Enlarge, Normalise, Waveform
 from crtcore.model.backbones import GROUPS, build
 from crtcore.model.freezing import freeze_groups
@@ -25,6 +28,7 @@ def test_each_network_can_be_cut_anywhere_and_frozen_up_to_there(architecture: s
     network = build(18, 0, ("a", "b"), architecture=architecture)
     backbone = network.backbone
     assert backbone.num_features == NUM_FEATURES[architecture]
+    assert backbone.takes_waveforms == isinstance(backbone.stem[0], Waveform)
     num_parameters = sum(parameter.numel() for parameter in backbone.parameters())
     assert num_parameters == pytest.approx(NUM_PARAMETERS[architecture], rel=0.02)
     network.eval()
@@ -47,6 +51,10 @@ def test_each_network_can_be_cut_anywhere_and_frozen_up_to_there(architecture: s
     moved = {name for name, tensor in network.state_dict().items() if not torch.equal(tensor, before[name])}
     assert not [name for name in moved if name.split(".")[1] in GROUPS[:3]]
     assert {name.split(".")[1] for name in moved} >= {"layer3", "layer4", "weight"}
+
+
+def test_the_config_knows_them_all() -> None:
+    assert set(get_args(Architecture)) == set(ARCHITECTURES)
 
 
 def test_the_one_dimensional_network_reads_samples_and_has_no_layer_of_two_dimensions() -> None:

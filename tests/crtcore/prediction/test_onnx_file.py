@@ -26,7 +26,9 @@ def model_and_inputs() -> tuple[BeatModel, BeatInputs]:
 def test_a_missing_package_is_named_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_file, "NEEDED", ("numpy", "no_such_package"))
     with pytest.raises(ConfigError, match=r"ONNX needs no_such_package; .* 'crtsearch\[onnx\]'"):
-        require_onnx()
+        require_onnx(waveform=False)
+    with pytest.raises(ConfigError, match=r"on waveforms \(resnet1d\) has no ONNX form .* without --onnx"):
+        require_onnx(waveform=True)
 
 
 def test_without_scalars_it_takes_images_alone_and_a_file_that_differs_is_not_kept(

@@ -10,7 +10,7 @@ from scipy.special import expit
 from crtcore.config import Experiment, SpectrogramConfig
 from crtcore.configfile import override
 from crtcore.data.loader import load_images
-from crtcore.errors import DataError
+from crtcore.errors import ConfigError, DataError
 from crtcore.model.backbones import build
 from crtcore.pipeline import open_store, plan, prepare, read_sources
 from crtcore.prediction.bundle_file import read_bundle, write_bundle
@@ -39,9 +39,11 @@ def all_but_one(tiny: Experiment) -> tuple[Experiment, str]:
     return override(tiny, changes), last
 
 
+@pytest.mark.parametrize("architecture", ["resnet", "resnet1d"])
 def test_a_held_back_patient_is_predicted_from_the_file_as_in_process(
-    tiny: Experiment, tmp_path: Path
+    tiny: Experiment, tmp_path: Path, architecture: str
 ) -> None:
+    tiny = override(tiny, {"pretrain.architecture": architecture})
     experiment, held_back = all_but_one(tiny)
     store, sources, config = open_store(experiment), read_sources(experiment), experiment.finetune
     prepare(store, experiment, sources)
@@ -64,7 +66,11 @@ def test_a_held_back_patient_is_predicted_from_the_file_as_in_process(
 
     # From the file: the exported bundle and the recording, as somebody else has them.
     preparation = Preparation(
-        spectrogram=experiment.spectrogram, leads=sources.cohort_leads, max_beats=2, amplitude=True
+        spectrogram=experiment.spectrogram,
+        leads=sources.cohort_leads,
+        max_beats=2,
+        amplitude=True,
+        waveform=experiment.takes_waveforms,
     )
     predictor = Predictor(model=model, preparation=preparation, threshold=0.5, classes=("0", "1"))
     write_bundle(tmp_path / "bundle", predictor, {})
@@ -72,6 +78,10 @@ def test_a_held_back_patient_is_predicted_from_the_file_as_in_process(
     assert read_bundle(tmp_path / "bundle").probability(path) == pytest.approx(expected, abs=1e-6)
     assert abs(expected - 0.5) > 1e-3  # an untrained head says 0.5 of everybody
 
+    if experiment.takes_waveforms:
+        with pytest.raises(ConfigError, match="without --onnx"):
+            write_onnx(tmp_path / "model.onnx", model, inputs)
+        return
     for name in NEEDED:
         pytest.importorskip(name)
     import onnxruntime

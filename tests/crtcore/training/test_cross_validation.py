@@ -4,7 +4,7 @@ import torch
 
 from crtcore.data.splits import cohort_folds
 from crtcore.evaluation.metrics import auc
-from crtcore.training.cross_validation import OutOfFold
+from crtcore.training.cross_validation import OutOfFold, fold_metric
 from crtcore.training.patients import PatientBeats
 
 
@@ -48,7 +48,12 @@ def test_scores_are_taken_down_where_their_patients_stand() -> None:
     figures = out_of_fold.record([truth_RP[repeat, fold.test_P] for repeat, fold in each])
     assert np.array_equal(out_of_fold.score_RP, truth_RP)
     aucs = [auc(label_P[fold.test_P], truth_RP[repeat, fold.test_P]) for repeat, fold in each]
-    assert figures == {"auc": pytest.approx(np.mean(aucs)), "auc_sd": pytest.approx(np.std(aucs))}
+    places = [(repeat, number) for repeat in range(2) for number in range(3)]
+    assert figures == {
+        "auc": pytest.approx(np.mean(aucs)),
+        "auc_sd": pytest.approx(np.std(aucs)),
+        **{fold_metric(*place): value for place, value in zip(places, aucs, strict=True)},
+    }
     for repeat, dealt in enumerate(folds):
         for number, fold in enumerate(dealt):
             assert (out_of_fold.fold_RP[repeat, fold.test_P] == number).all()

@@ -49,6 +49,7 @@ def test_every_competitor_was_scored_or_says_what_it_lacks(folder: Path) -> None
     names = [other["name"] for other in results["competitors"]]
     for name in ("guideline", "LBBB alone", "QRS duration alone", "logistic regression on image pixels"):
         assert name in names
+    assert "the best network from scratch (trial 2)" in names
     assert sum("random backbone" in name for name in names) == 3
     assert sum("the winner's deep features" in name for name in names) == 3
     with (folder / "competitors.csv").open() as stream:
