@@ -72,7 +72,7 @@ class Session:
         self._budget = Budget(experiment, spent_s=self._ledger.elapsed_s, clock_s=clock_s)
         self._built = Built(store)
         self._queue: Queue[Proposal] = Queue(self._built)
-        self._unasked: list[Proposal] = []  # of these, whose results the store may have
+        self._unasked: dict[int, Proposal] = {}  # of these, by number: whose results the store may have
         self._running: dict[int, Run] = {}
         self._given_up: list[str] = []  # what the trials that ended last were given up for
         self.halted = ""  # why the sweep cannot go on, if so
@@ -201,13 +201,14 @@ class Session:
 
     def _wait(self, proposal: Proposal) -> None:
         self._queue.add(proposal)
-        self._unasked.append(proposal)
+        self._unasked[proposal.number] = proposal
         self._on_update(TrialUpdate(number=proposal.number, state="WAITING", params=proposal.params))
 
     def _start(self, proposal: Proposal) -> Run:
         built = [stage.name for stage in proposal.own if self._built(stage)]
         entry = self._ledger.start(proposal.number, built)
         self._queue.remove(proposal)
+        self._unasked.pop(proposal.number, None)
         self._queue.start(proposal)
         assert entry.read is not None
         run = Run(proposal=proposal, read=entry.read, curve=entry.curve)
@@ -217,8 +218,8 @@ class Session:
 
     def _answer(self) -> None:
         """Finish every waiting trial whose result the stage store has, whoever put it there."""
-        unasked, self._unasked = self._unasked, []
-        for proposal in [each for each in unasked if self._built(each.plan.finetune)]:
+        unasked, self._unasked = self._unasked, {}
+        for proposal in [each for each in unasked.values() if self._built(each.plan.finetune)]:
             history = self._store.path(proposal.plan.finetune, HISTORY_FILE).read_bytes()
             with self._ledger.transaction():
                 run = self._start(proposal)
@@ -286,7 +287,7 @@ class Session:
         self._queue.end(run)
         del self._running[number]
         self._built.forget(run.stages)
-        self._unasked += self._queue.with_last(run.proposal.plan.finetune)
+        self._unasked |= {each.number: each for each in self._queue.with_last(run.proposal.plan.finetune)}
         self._given_up = []
         self._say(run, STATES[state], message=reason)
 

@@ -193,11 +193,12 @@ def test_a_sweep_that_the_store_can_answer_needs_nobody_to_run_it(tmp_path: Path
     assert Counter(trial.state for trial in again.trials) == {TrialState.COMPLETE: 12}
 
 
-def test_trials_with_the_same_parameters_do_not_run_at_once(tmp_path: Path) -> None:
-    search = {"trials": 6, "sampler": "random", "space": {"pretrain.depth": [18, 34]}}
+@pytest.mark.parametrize("num_slots", [1, 4])
+def test_trials_with_the_same_parameters_do_not_run_at_once(tmp_path: Path, num_slots: int) -> None:
+    search = {"trials": 9, "sampler": "random", "space": {"pretrain.depth": [18, 34]}}
     search["scheduler"] = {"name": "none"}
     world = World(tmp_path, search)
-    world.run(num_slots=4)
+    world.run(num_slots=num_slots)
     assert all(count == 1 for count in world.epochs_run.values())
     assert len(world.epochs_run) == 2 * NUM_EPOCHS
     assert all(trial.state == TrialState.COMPLETE for trial in world.trials)

@@ -45,6 +45,20 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
         assert record(world.trials) == record(whole.trials), f"killed at moment {moment}"
 
 
+def test_killed_at_any_moment_among_trials_that_are_alike(tmp_path: Path) -> None:
+    """Some wait for one of them and are answered together, while others are still to run."""
+    search = {"trials": 9, "sampler": "random", "scheduler": {"name": "none"}}
+    search["space"] = {"pretrain.depth": [18, 34]}
+    whole = World(tmp_path / "whole", search)
+    num_moments = whole.run()
+    for moment in range(1, num_moments + 1):
+        world = World(tmp_path / str(moment), search)
+        with pytest.raises(Killed):
+            world.run(dies_at=moment)
+        world.run()
+        assert record(world.trials) == record(whole.trials), f"killed at moment {moment}"
+
+
 @pytest.mark.parametrize(("sampler", "scheduler"), [("tpe", "asha"), ("gp", "none"), ("cmaes", "none")])
 def test_killed_again_and_again_after_the_random_start(tmp_path: Path, sampler: str, scheduler: str) -> None:
     search = search_config(sampler, scheduler, trials=16)
