@@ -31,7 +31,7 @@ from search.report.result_tables import (
     sharing_table,
     trial_table,
 )
-from search.report.sample_beats import grad_cam_figure, spectrogram_figure
+from search.report.sample_beats import grad_cam_figure, numbered, spectrogram_figure
 from search.report.words import verdict
 from search.study import open_study
 from search.winner import Winner, find_winner, has_grad_cam, refit
@@ -175,7 +175,7 @@ def _beat_figures(
     caption = (
         "Spectrograms of one beat of some patients, as the network is given them (the paper's Figure 2)."
     )
-    names = predictions.patient_ids
+    names = numbered(len(predictions.patient_ids))
     drawn: dict[str, tuple[str | None, str]] = {"spectrograms": (spectrogram_figure(winner, names), caption)}
     if has_grad_cam(winner):
         model = refit(winner, on_progress=on_progress)

@@ -151,6 +151,8 @@ def parallel_figure(study: optuna.Study) -> str | None:
 
     with warnings.catch_warnings(), mpl.rc_context({"font.size": 8, "svg.hashsalt": "crtsearch"}):
         warnings.simplefilter("ignore", ExperimentalWarning)
+        # All complete trials may have the same choice of a hyperparameter: its axis is then a point.
+        warnings.filterwarnings("ignore", "Attempting to set identical low and high ylims", UserWarning)
         # Given a target, Optuna takes low values for good ones; with one objective it needs none.
         target = _first_value if len(study.directions) > 1 else None
         axes = plot_parallel_coordinate(study, target=target, target_name="AUC")

@@ -1,5 +1,6 @@
 """The whole report of a sweep that was really trained."""
 
+import base64
 import csv
 import json
 import math
@@ -29,7 +30,8 @@ def test_the_page_is_self_contained_and_names_simulated_data(folder: Path) -> No
     assert fetched
     assert all(address.startswith("data:") for address in fetched)
     assert "http" not in re.sub(r'src="data:[^"]*"', "", page)
-    for anchor in ("roc", "calibration", "decision", "learning", "spectrograms", "grad_cam", "tripod"):
+    figures = ("roc", "calibration", "decision", "learning", "folds", "spectrograms", "grad_cam")
+    for anchor in (*figures, "tripod"):
         assert f'id="{anchor}"' in page
 
 
@@ -55,6 +57,18 @@ def test_every_competitor_was_scored_or_says_what_it_lacks(folder: Path) -> None
     with (folder / "competitors.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == len(names) + len(results["not_available"])
+
+
+def test_no_patient_is_named(finished: Experiment, folder: Path) -> None:
+    predictions = build_leaderboard(finished.storage, finished.name).predictions
+    assert predictions is not None
+    page = (folder / PAGE).read_text()
+    shown = page + "".join(
+        base64.b64decode(image).decode()
+        for image in re.findall(r'src="data:image/svg\+xml;base64,([^"]*)"', page)
+    )
+    assert "patient 01" in shown or "patient 02" in shown or "patient 03" in shown
+    assert not [patient_id for patient_id in predictions.patient_ids if patient_id in shown]
 
 
 def test_the_results_hold_no_nan_and_agree_with_the_leaderboard(finished: Experiment, folder: Path) -> None:
