@@ -16,7 +16,8 @@ from crtcore.configfile import override
 from search.study import sweep_dir
 from search.sweep import run_sweep
 from search.update import TrialUpdate
-from tests.search.test_sweep import DRIVER, REPOSITORY, record, run_without_ray, small_sweep
+from tests.search.sweep_here import sweep_here
+from tests.search.test_sweep import DRIVER, REPOSITORY, record, small_sweep
 
 BUCKET = "sweeps"
 
@@ -54,7 +55,7 @@ def manifests() -> dict[str, str]:
 @pytest.mark.timeout(400)
 def test_a_sweep_on_s3_is_killed_and_resumed(tiny: Experiment, storage: str) -> None:
     whole = small_sweep(tiny)
-    run_without_ray(whole)
+    sweep_here(whole)
 
     killed = override(whole, {"storage": storage})
     command = [sys.executable, "-c", DRIVER, killed.model_dump_json()]

@@ -1,6 +1,5 @@
 """Sweeps with a real Ray, the real pipeline and a tiny data set: run whole, and killed and run again."""
 
-import functools
 import os
 import signal
 import subprocess
@@ -15,13 +14,11 @@ from ray._private.utils import get_num_cpus
 from crtcore.config import Experiment
 from crtcore.configfile import override
 from crtcore.errors import SweepError
-from crtcore.pipeline import open_store, plan, prepare, read_sources, run_trial
-from crtcore.training.device import use_device
 from search.lock import driver_lock
-from search.session import Session
 from search.study import STUDY_FILE, open_study, sweep_dir
 from search.sweep import _study_errors, run_sweep
 from search.update import TrialUpdate
+from tests.search.sweep_here import sweep_here
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NOWHERE = "127.0.0.1:1"  # an address at which no Ray answers
@@ -84,30 +81,13 @@ def kill_trial_process() -> None:
     raise AssertionError("no trial process found")
 
 
-def run_without_ray(experiment: Experiment) -> None:
-    """The same sweep, one trial after another in this process."""
-    sources, store = read_sources(experiment), open_store(experiment)
-    session = Session(
-        open_study(experiment.storage, experiment.name, create=True),
-        experiment,
-        store=store,
-        plan_of=functools.partial(plan, sources=sources),
-        prepare=functools.partial(prepare, store, sources=sources),
-    )
-    device = use_device(experiment.resources.trial)
-    while (proposal := session.next(1)) is not None:
-        for report in run_trial(store, proposal.experiment, sources, device):
-            if not session.report(proposal.number, report, node="here"):
-                break
-
-
 @pytest.mark.ray
 @pytest.mark.timeout(400)
 def test_a_sweep_that_lost_its_driver_and_a_process_equals_one_without_ray(
     tiny: Experiment, tmp_path: Path
 ) -> None:
     whole = small_sweep(tiny)
-    run_without_ray(whole)
+    sweep_here(whole)
 
     killed = override(whole, {"storage": str(tmp_path / "killed")})
     command = [sys.executable, "-c", DRIVER, killed.model_dump_json()]
