@@ -18,7 +18,9 @@ class Backbone(nn.Module):
     """uint8 images (N, F, T) -> pooled features (N, D), D = `num_features`.
 
     The first `num_frozen` groups stay in eval mode whatever `train()` is told (see `freezing.py`). Weights
-    and activations are in channels-last layout, which trains faster than NCHW on CPUs and GPUs alike.
+    and activations are in channels-last layout, which is faster than NCHW on CPUs and GPUs alike. The last
+    group of a ResNet is not, where there is no GPU: the gradients of its wide convolutions over few pixels
+    take oneDNN a third longer in that layout, which `benchmarks/finetune.py` sees at four frozen groups.
     """
 
     def __init__(self, depth: int, architecture: str = "resnet") -> None:
@@ -31,6 +33,9 @@ class Backbone(nn.Module):
         self.num_features = parts.num_features
         self.num_frozen = 0
         self.to(memory_format=torch.channels_last)
+        if architecture == "resnet" and not torch.cuda.is_available():
+            self.layer4.to(memory_format=torch.contiguous_format)
+            self.layer4.register_forward_pre_hook(_in_nchw)
 
     @property
     def takes_waveforms(self) -> bool:
@@ -63,6 +68,11 @@ class Backbone(nn.Module):
         for group in self.groups()[: self.num_frozen]:
             group.eval()
         return self
+
+
+def _in_nchw(group: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
+    """What a group is fed, in the layout of its weights; else a convolution would take that of its input."""
+    return (inputs[0].contiguous(),)
 
 
 class Classifier(nn.Module):

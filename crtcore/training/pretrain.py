@@ -22,7 +22,7 @@ from crtcore.training.data_parallel import ParallelTraining, training_devices
 from crtcore.training.device import DeviceImages, precision_identity
 from crtcore.training.epochs import EpochReport, encode_history, fit, num_batches
 
-PRETRAIN_VERSION: Final = 2
+PRETRAIN_VERSION: Final = 3
 MODEL_FILE: Final = "model.safetensors"
 HISTORY_FILE: Final = "history.json"
 NUM_STATISTICS_IMAGES: Final = 4096
