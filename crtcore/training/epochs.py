@@ -61,9 +61,10 @@ def fit(
     finished.
 
     Yields one report an epoch, first those of the interrupted run. Each epoch but the last leaves a progress
-    file; after the last, `finish` gets all reports and commits the stage, before the last report is yielded:
-    whoever stops listening there has lost nothing. Raises DivergedError when the loss is not finite,
-    StorageError on a damaged progress file.
+    file once more is asked for after its report: a trial that is stopped there is done with, and its state,
+    hundreds of megabytes, would be written for nobody. After the last, `finish` gets all reports and commits
+    the stage, before the last report is yielded: whoever stops listening there has lost nothing. Raises
+    DivergedError when the loss is not finite, StorageError on a damaged progress file.
     """
     reports = _resume(store, stage, learner)
     yield from reports
@@ -80,11 +81,11 @@ def fit(
             seconds=time.monotonic() - start_s,
         )
         reports.append(report)
-        if epoch < num_epochs:
-            store.save_progress(stage, encode_tensors(learner.state(), {"history": encode_history(reports)}))
-        else:
+        if epoch == num_epochs:
             finish(reports)
         yield report
+        if epoch < num_epochs:
+            store.save_progress(stage, encode_tensors(learner.state(), {"history": encode_history(reports)}))
 
 
 def _resume(store: StageStore, stage: Stage, learner: Learner) -> list[EpochReport]:

@@ -160,11 +160,13 @@ class World:
             if epoch > done:
                 clock.tick()
                 self.epochs_run[plan.finetune.digest, epoch] += 1
-                self.store.save_progress(plan.finetune, [memoryview(json.dumps(epoch).encode())])
-                clock.tick()
                 if epoch == num_epochs:
                     self._commit(plan.finetune, clock, proposal.params, num_epochs=num_epochs)
             yield report_of("finetune", epoch, num_epochs, curve(proposal.params, epoch))
+            if done < epoch < num_epochs:
+                clock.tick()
+                self.store.save_progress(plan.finetune, [memoryview(json.dumps(epoch).encode())])
+                clock.tick()
 
     def _commit(self, stage: Stage, clock: Clock, params: Any = None, *, num_epochs: int = 0) -> None:
         clock.tick()

@@ -66,13 +66,19 @@ def test_each_epoch_is_reported_and_the_last_one_commits_first(store: StageStore
 def test_an_interrupted_run_goes_on_after_its_last_epoch_and_replays_its_reports(store: StageStore) -> None:
     committed: list[EpochReport] = []
     run = fit(store, STAGE, Doubling(), num_epochs=4, finish=committed.extend)
-    first = [next(run), next(run)]
+    first = [next(run), next(run), next(run)]  # the third was not taken: nothing was asked after it
     second = Doubling()
     reports = list(fit(store, STAGE, second, num_epochs=4, finish=committed.extend))
     assert second.epochs == [3, 4]
-    assert reports[:2] == first
+    assert reports[:2] == first[:2]
     assert losses(reports) == [(1, 2.0), (2, 4.0), (3, 8.0), (4, 16.0)]
     assert committed == reports
+
+
+def test_a_run_that_is_stopped_at_its_report_writes_nothing(store: StageStore) -> None:
+    run = fit(store, STAGE, Doubling(), num_epochs=3, finish=lambda _: None)
+    next(run)
+    assert store.load_progress(STAGE) is None
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_stage_and_epoch(store: StageStore) -> None:
