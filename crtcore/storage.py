@@ -12,6 +12,7 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from crtcore.direct_write import write_directly
 from crtcore.errors import StorageError
 
 Content = bytes | memoryview | Path  # what a file is made from; a Path is a local file's
@@ -61,7 +62,9 @@ class Storage:
             return None
 
     def write(self, path: str, content: Content | Iterable[memoryview]) -> None:
-        """Write a file, of one piece or of chunks, and see it on the disk where that is ours."""
+        """Write a file, of one piece or of chunks, and see it on the disk where that is ours; what comes in
+        chunks is large, and kept out of the page cache.
+        """
         if isinstance(content, Path):
             if not self.is_local:
                 self._ask(lambda: pafs.copy_files(str(content), path, destination_filesystem=self._fs))
@@ -71,17 +74,19 @@ class Storage:
                 shutil.copyfileobj(source, target, COPY_BYTES)
                 _sync(target.fileno())
             return
-        chunks = (content,) if isinstance(content, bytes | memoryview) else content
-        if self.is_local:
+        if isinstance(content, bytes | memoryview):
+            if not self.is_local:
+                self._ask(lambda: self._upload(path, (content,)))
+                return
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "wb") as target:
-                for chunk in chunks:
-                    target.write(chunk)
+                target.write(content)
                 _sync(target.fileno())
-        elif isinstance(chunks, tuple):
-            self._ask(lambda: self._upload(path, chunks))
+        elif self.is_local:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            write_directly(path, content)
         else:  # read but once, so there is no second attempt: whoever makes them does better to begin anew
-            self._upload(path, chunks)
+            self._upload(path, content)
 
     def replace(self, path: str, content: Content | Iterable[memoryview]) -> None:
         """Write a file so that its readers see the old content or the new, never a part."""
