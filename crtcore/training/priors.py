@@ -27,6 +27,14 @@ def class_weights(label_N: IntArray, num_classes: int) -> FloatArray:
     return np.asarray(weight_K * len(label_N) / (weight_K @ count_K), dtype=np.float32)
 
 
+def log_shares(label_N: IntArray, num_classes: int) -> npt.NDArray[np.float64]:
+    """The logarithm of each class' share, shape (classes,); 0 of one that has no example, and no share to
+    change.
+    """
+    count_K = np.bincount(label_N, minlength=num_classes)
+    return np.log(np.where(count_K > 0, count_K / len(label_N), 1.0))
+
+
 def corrected_log_probabilities(
     logit_NK: npt.NDArray[np.floating], weight_K: FloatArray
 ) -> npt.NDArray[np.float64]:

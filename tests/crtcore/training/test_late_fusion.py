@@ -1,22 +1,26 @@
+import dataclasses
+import itertools
+
 import numpy as np
 import pytest
 
 from crtcore.errors import ConfigError
 from crtcore.training.beat_scores import read_scores
-from crtcore.training.late_fusion import RHYTHM_WEIGHTS, committed_fusion, fusion_stage, run_fusion
+from crtcore.training.late_fusion import EVENNESS, RHYTHM_WEIGHTS, committed_fusion, fusion_stage, run_fusion
 from crtcore.training.pretrain import pretrain_stage
+from crtcore.training.priors import log_shares
 from tests.crtcore.training.tiny_sets import CPU, Prepared, Source, commit_set, experiment_with
 
 
 @pytest.fixture(scope="module")
 def both_halves(prepared: Prepared) -> Prepared:
     """Records of DS2 and of both halves of DS1."""
-    symbols = ["N", "V"] * 12
+    symbols = ["N", "N", "V"] * 8
     arrhythmia = commit_set(
         prepared.store,
         "fusion",
         [
-            Source(patient_id=name, record_id=name, label=-1, symbol_B=symbols, level_B=[0.0, 0.9] * 12)
+            Source(patient_id=name, record_id=name, label=-1, symbol_B=symbols, level_B=[0.0, 0.0, 0.9] * 8)
             for name in ("100", "101", "103", "106")
         ],
     )
@@ -30,14 +34,18 @@ def test_the_fusion_is_scored_on_ds2_with_a_weight_from_ds1(both_halves: Prepare
     reports = list(run_fusion(store, stage, experiment, arrhythmia, CPU))
     assert len(reports) == 3  # DS1 -> DS2, and one half of DS1 -> the other, both ways
     facts = committed_fusion(store, stage).facts
-    within = {float(weight): value for weight, value in facts["macro_f1_within_ds1"].items()}
-    assert set(within) == set(RHYTHM_WEIGHTS)
-    assert within[facts["rhythm_weight"]] == max(within.values())
+    within = {(each["rhythm_weight"], each["evenness"]): each["macro_f1"] for each in facts["within_ds1"]}
+    assert set(within) == set(itertools.product(RHYTHM_WEIGHTS, EVENNESS))
+    assert within[facts["rhythm_weight"], facts["evenness"]] == max(within.values())
     assert facts["image"] == store.find(pretrain_stage(experiment, arrhythmia)).facts["figures"]  # type: ignore[union-attr]
     assert facts["fused"]["num_records"] == 2
     fused = read_scores(store.path(stage, "scores.parquet"))
     assert set(fused.record_N.tolist()) == {"100", "103"}
     assert fused.figures(seed=0) == facts["fused"]
+    # Both halves have the same shares, those of DS1.
+    evened_NK = fused.log_probability_NK - facts["evenness"] * log_shares(fused.label_N, len(fused.classes))
+    evened = dataclasses.replace(fused, log_probability_NK=evened_NK)
+    assert evened.figures(seed=0) == facts["fused_evened"]
     np.testing.assert_allclose(np.exp(fused.log_probability_NK).sum(axis=1), 1)
     # All beats of these sets have one rhythm and one amplitude, which tell nothing apart.
     assert facts["rhythm"]["classes"]["V"]["f1"] in (None, 0.0)
