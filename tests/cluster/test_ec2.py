@@ -16,12 +16,12 @@ from typing import Any
 import boto3
 import pytest
 import yaml
-from moto.server import ThreadedMotoServer
 from ray.autoscaler._private.aws.node_provider import AWSNodeProvider
 from ray.autoscaler._private.commands import _bootstrap_config
 from ray.autoscaler.tags import NODE_KIND_WORKER, TAG_RAY_NODE_KIND
 
 from search.remote.tunnel import RAY
+from tests.aws_server import aws_server
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ACCOUNT = "123456789012"  # moto's
@@ -32,15 +32,9 @@ PROFILES = ("HEAD-PROFILE", "WORKER-PROFILE")
 @pytest.fixture
 def region(tmp_path: Path) -> Iterator[str]:
     """A region with a default network, one image and the instance profiles; nothing outside is reached."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
+    with aws_server() as address, pytest.MonkeyPatch.context() as patch:
         for key, value in {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL": f"http://{address}",
             "HOME": str(tmp_path),  # Ray keeps the key pair that it makes in ~/.ssh
             "RAY_TMPDIR": str(tmp_path),
             "RAY_USAGE_STATS_ENABLED": "0",
@@ -53,10 +47,8 @@ def region(tmp_path: Path) -> Iterator[str]:
         for profile in PROFILES:
             iam.create_instance_profile(InstanceProfileName=profile)
         yield "us-west-2"
-        urllib.request.urlopen(
-            f"http://{host}:{port}/moto-api/reset", data=b""
-        ).close()  # its state is the process's
-    server.stop()
+        # Its state is the process's.
+        urllib.request.urlopen(f"http://{address}/moto-api/reset", data=b"").close()
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from crtcore.config import Experiment
 from crtcore.configfile import override
 from search.study import sweep_dir
 from search.sweep import run_sweep
 from search.update import TrialUpdate
+from tests.aws_server import aws_server
 from tests.search.sweep_here import sweep_here
 from tests.search.test_sweep import DRIVER, REPOSITORY, record, small_sweep
 
@@ -25,22 +25,15 @@ BUCKET = "sweeps"
 @pytest.fixture
 def storage(tmp_path: Path) -> Iterator[str]:
     """The URI of an empty bucket. The sweep's record goes below a home folder of its own."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
+    with aws_server() as address, pytest.MonkeyPatch.context() as patch:
         for key, value in {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL": f"http://{address}",
             "HOME": str(tmp_path / "home"),
             "RAY_AUTH_MODE": "disabled",
         }.items():
             patch.setenv(key, value)
         boto3.client("s3", "us-east-1").create_bucket(Bucket=BUCKET)
-        yield f"s3://{BUCKET}/lab?scheme=http&endpoint_override={host}:{port}&region=us-east-1"
-        server.stop()
+        yield f"s3://{BUCKET}/lab?scheme=http&endpoint_override={address}&region=us-east-1"
 
 
 def manifests() -> dict[str, str]:

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.fs as pafs
 import pytest
-from moto.server import ThreadedMotoServer
 
 from crtcore.config import Experiment
 from crtcore.configfile import override
@@ -19,27 +18,17 @@ from crtcore.data.sources import Sources
 from crtcore.errors import StorageError
 from crtcore.stages import MANIFEST, Stage, StageStore
 from crtcore.storage import Content, Storage
+from tests.aws_server import aws_server
 
 BUCKET = "bucket"
-ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
 
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """Host and port of an S3 server that holds one empty bucket."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in ENVIRONMENT.items():
-            patch.setenv(name, value)
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
-        host, port = server.get_host_and_port()
-        _client(f"{host}:{port}").create_dir(BUCKET)
-        yield f"{host}:{port}"
-        server.stop()
+    with aws_server() as address:
+        _client(address).create_dir(BUCKET)
+        yield address
 
 
 def _client(endpoint: str) -> pafs.S3FileSystem:

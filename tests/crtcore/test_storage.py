@@ -11,12 +11,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from crtcore.storage import WAITS_S, Storage
-
-ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
+from tests.aws_server import CREDENTIALS
 
 
 @pytest.fixture
@@ -87,7 +82,7 @@ def test_what_is_not_there_is_an_answer_and_a_disk_is_asked_once(
 
 def test_a_server_that_is_away_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A real S3 server (moto) on 127.0.0.1 that is stopped, and started again while we wait."""
-    for name, value in ENVIRONMENT.items():
+    for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
