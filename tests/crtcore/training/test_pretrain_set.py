@@ -34,7 +34,7 @@ def test_the_inter_patient_split_trains_on_ds1_and_scores_ds2(images: ImageSet) 
 def test_the_inter_patient_split_needs_records_of_both_halves(images: ImageSet) -> None:
     renamed = dataclasses.replace(images, record_N=np.full(images.num_images, "101"))
     with pytest.raises(
-        DataError, match=r"has 40 images of the former and 0 of the latter; set pretrain.split to all"
+        DataError, match=r"leaves 40 images to train on and 0 to score: .* set pretrain.split to all"
     ):
         pretrain_set(renamed, objective="aami5", split="inter_patient", seed=0)
 
@@ -51,11 +51,40 @@ def test_half_of_ds1_is_scored_by_what_the_other_half_teaches(images: ImageSet, 
     renamed = dataclasses.replace(images, record_N=names, patient_N=names)
     chosen = pretrain_set(renamed, objective="aami5", split=split, seed=0)
     trained, scored = set(names[chosen.train].tolist()), set(names[chosen.test].tolist())
-    assert scored == set(DS1_HALVES[split]) & set(names.tolist())
+    assert scored == set(DS1[DS1_HALVES[split]]) & set(names.tolist())
     assert not trained & scored
     assert trained | scored == set(names.tolist())
-    assert not set(DS1_HALVES["ds1_even"]) & set(DS1_HALVES["ds1_odd"])
+    assert not set(DS1[DS1_HALVES["ds1_even"]]) & set(DS1[DS1_HALVES["ds1_odd"]])
     assert not set(DS2) & trained
+
+
+def test_patients_of_another_database_are_halved_at_random_and_never_on_both_sides(images: ImageSet) -> None:
+    patients = np.array([f"I{number:02}" for number in range(8)])[images.beat_N % 8]
+    records = np.char.add(patients, np.where(images.beat_N % 16 < 8, "a", "b"))
+    other = dataclasses.replace(images, record_N=records, patient_N=patients)
+
+    def divided(split: str, seed: int = 0) -> tuple[set[str], set[str]]:
+        chosen = pretrain_set(other, objective="aami5", split=split, seed=seed)
+        return set(patients[chosen.train].tolist()), set(patients[chosen.test].tolist())
+
+    ds1, ds2 = divided("inter_patient")
+    assert (len(ds1), len(ds2), len(ds1 | ds2)) == (4, 4, 8)
+    assert divided("inter_patient") == (ds1, ds2)
+    assert any(divided("inter_patient", seed) != (ds1, ds2) for seed in (1, 2, 3))
+    even, odd = divided("ds1_even"), divided("ds1_odd")
+    assert even == odd[::-1]
+    assert even[0] | even[1] == ds1 and len(even[0]) == 2
+
+
+def test_one_patient_cannot_be_halved(images: ImageSet) -> None:
+    alone = np.full(images.num_images, "I01")
+    with pytest.raises(DataError, match=r"leaves 40 images to train on and 0 to score: .* of 1 patients;"):
+        pretrain_set(
+            dataclasses.replace(images, record_N=alone, patient_N=alone),
+            objective="aami5",
+            split="inter_patient",
+            seed=0,
+        )
 
 
 def test_the_intra_patient_split_scores_a_fifth_of_the_beats_with_all_their_leads(images: ImageSet) -> None:
