@@ -27,24 +27,30 @@ SETTINGS: Final = {
 
 
 def rhythm_features(images: ImageSet) -> FloatArray:
-    """Features of each image, shape (images, 15): RR intervals as de Chazal et al. 2004 (IEEE TBME 51:1196)
+    """Features of each image, shape (images, 18): RR intervals as de Chazal et al. 2004 (IEEE TBME 51:1196)
     use them, relative, and the beat's amplitude.
 
     The previous and the next RR interval over their local mean, the logarithm of their ratio, both over the
     median of the record, the logarithm of the beat's amplitude, and the same less the record's median in that
     lead; then the first, the second and the last of the beat before and the beat after in the set, and by how
-    much the beat is larger than they are. The medians come from the beats of one record alone, labels unseen.
+    much the beat is larger than they are; then the previous RR interval over the record's mean, third
+    quartile and 90th percentile, since in a record where most beats come early the median is theirs. What is
+    typical comes from the beats of one record alone, labels unseen.
     """
     previous_N = images.rr_previous_s_N.astype(np.float64)
     next_N = images.rr_next_s_N.astype(np.float64)
     local_N = previous_N / images.rr_ratio_N
     log_amplitude_N = np.log(np.maximum(images.amplitude_mv_N, LOWEST_AMPLITUDE_MV)).astype(np.float64)
     typical_rr_N, typical_amplitude_N = np.empty_like(previous_N), np.empty_like(previous_N)
+    long_rr_3N = np.empty((3, images.num_images))
     before_N, after_N = np.arange(images.num_images), np.arange(images.num_images)
     _, record_N = np.unique(images.record_N, return_inverse=True)
     for record in range(int(record_N.max()) + 1):
         rows = np.flatnonzero(record_N == record)
         typical_rr_N[rows] = np.median(previous_N[rows])
+        long_rr_3N[:, rows] = np.array(
+            [previous_N[rows].mean(), *np.quantile(previous_N[rows], [0.75, 0.9])]
+        )[:, None]
         for lead in np.unique(images.lead_N[rows]):
             of_lead = rows[images.lead_N[rows] == lead]
             typical_amplitude_N[of_lead] = np.median(log_amplitude_N[of_lead])
@@ -61,6 +67,7 @@ def rhythm_features(images: ImageSet) -> FloatArray:
     for neighbour_N in (before_N, after_N):  # a first or last beat is its own
         columns += [columns[index][neighbour_N] for index in (0, 1, 6)]
         columns.append(log_amplitude_N - log_amplitude_N[neighbour_N])
+    columns += list(previous_N / long_rr_3N)
     return np.stack(columns, axis=1).astype(np.float32)
 
 
