@@ -1,6 +1,6 @@
 """The Tune trainable: a thin shell over crtcore's stages. All of a trial's state lies in the stage store, so
-there is nothing to checkpoint: a trial that lost its process is started anew and goes on after its last
-finished epoch.
+there is nothing to checkpoint: a trial that lost its process is started anew and goes on after the last epoch
+that it saved, the last or the one before.
 """
 
 import socket
