@@ -1,6 +1,6 @@
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 
 from crtcore.errors import ConfigError, DivergedError
 from crtcore.model.checkpoint import decode_tensors, load_classifier
+from crtcore.stages import Stage
 from crtcore.training import data_parallel
 from crtcore.training.beat_scores import read_scores
 from crtcore.training.data_parallel import ParallelTraining, training_devices
@@ -26,7 +27,7 @@ EXACT = {"architecture": "alexnet", "split": "inter_patient", "batch_size": 10}
 def test_two_processes_learn_what_one_does_and_go_on_where_it_was(
     prepared: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    experiment = experiment_with(pretrain={**EXACT, "epochs": 4, "learning_rate": 1e-4})
+    experiment = experiment_with(pretrain={**EXACT, "epochs": 3})
     stage = pretrain_stage(experiment, prepared.arrhythmia)
 
     def run(stop_after: int = 99) -> list[EpochReport]:
@@ -40,15 +41,20 @@ def test_two_processes_learn_what_one_does_and_go_on_where_it_was(
     first = run(stop_after=2)  # the first is saved: another was asked for
     monkeypatch.setattr("crtcore.training.pretrain.training_devices", lambda experiment, device: (CPU, CPU))
     monkeypatch.setattr("crtcore.training.pretrain.ParallelTraining", _short_of_memory)
-    resumed = []
-    for report in run_pretrain(prepared.store, stage, experiment, prepared.arrhythmia, CPU):
-        resumed.append(report)
-        if report.epoch == 3:  # one checkpoint, that of both
-            progress = prepared.store.load_progress(stage)
-            assert progress is not None
-            _, metadata = decode_tensors(progress, name="progress")
-            assert decode_history(metadata["history"]) == resumed[:2]
-            assert [path.name for path in progress.parent.glob(f"*{stage.digest}*")] == [progress.name]
+    saved = []
+    save = prepared.store.save_progress
+
+    def save_and_read(stage: Stage, chunks: Iterable[memoryview]) -> None:
+        save(stage, chunks)
+        progress = prepared.store.load_progress(stage)
+        assert progress is not None
+        _, metadata = decode_tensors(progress, name="progress")
+        saved.append(decode_history(metadata["history"]))
+        assert [path.name for path in progress.parent.glob(f"*{stage.digest}*")] == [progress.name]
+
+    monkeypatch.setattr(prepared.store, "save_progress", save_and_read)
+    resumed = run()
+    assert saved == [resumed[:2]]  # one checkpoint, that of both
     assert resumed[:1] == first[:1]
     for ours, theirs in zip(resumed, straight, strict=True):
         assert ours.metrics == pytest.approx(theirs.metrics, abs=1e-5)
