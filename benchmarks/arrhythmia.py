@@ -3,10 +3,10 @@
     python benchmarks/arrhythmia.py --data FOLDER            # FOLDER/mitdb; under an hour on two cores
     python benchmarks/arrhythmia.py --data FOLDER --quick    # a few beats a record, a minute or two
 
-Runs configs/mitbih_inter.yaml (DS1 -> DS2: the network on images, the model of rhythm and amplitude, and both
-fused, the classes told at their own shares and, `fused_evened`, at shares chosen within DS1) and
-configs/mitbih_intra.yaml. With --storage FOLDER finished stages are kept, and a run that was interrupted goes
-on. The last line is one JSON object.
+Runs configs/mitbih_inter.yaml (DS1 -> DS2: the network on images, the model of rhythm and amplitude, that of
+how a beat's image departs from its record's, and the three fused, the classes told at their own shares and,
+`fused_evened`, at shares chosen within DS1) and configs/mitbih_intra.yaml. With --storage FOLDER finished
+stages are kept, and a run that was interrupted goes on. The last line is one JSON object.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from crtcore.pipeline import open_store
 from crtcore.stages import JSON, Stage, StageStore
 from crtcore.training.device import use_device
 from crtcore.training.epochs import EpochReport
-from crtcore.training.late_fusion import committed_fusion, fusion_stage, run_fusion
+from crtcore.training.late_fusion import CONTENDERS, committed_fusion, fusion_stage, run_fusion
 from crtcore.training.pretrain import pretrain_stage, run_pretrain
 
 QUICK = [
@@ -40,7 +40,7 @@ QUICK = [
 ]
 HERE = Path(__file__).parent
 GOALS = {"macro_f1": 0.60, "v_f1": 0.87, "intra_accuracy": 0.985}
-CONTENDERS = ("image", "rhythm", "fused", "fused_evened")
+SIDE_BY_SIDE = (*CONTENDERS, "fused", "fused_evened")
 WHY_THEY_DIFFER = (
     "A random split trains on other beats of the very patients it scores, and a patient's beats are alike; "
     "between patients the same class looks different, and rhythm must be judged against another normal."
@@ -74,8 +74,8 @@ def main() -> None:
         "goals": GOALS,
         "reached": reached,
         "goals_met": all((reached[name] or 0) >= goal for name, goal in GOALS.items()),
-        "macro_f1": {name: inter[name]["macro_f1"] for name in CONTENDERS},
-        "v_f1": {name: inter[name]["classes"]["V"]["f1"] for name in CONTENDERS},
+        "macro_f1": {name: inter[name]["macro_f1"] for name in SIDE_BY_SIDE},
+        "v_f1": {name: inter[name]["classes"]["V"]["f1"] for name in SIDE_BY_SIDE},
         "inter_patient": inter,
         "intra_patient": intra,
         "why_they_differ": WHY_THEY_DIFFER,

@@ -238,7 +238,7 @@ def _scores(
             if not trains or number < num_finetuned:
                 scores[name].append((draw, arm(draw)))
         print(f"draw {number + 1}/{num_draws}", file=sys.stderr)
-    return scores
+    return {name: of_arm for name, of_arm in scores.items() if of_arm}
 
 
 def _compared(scores: Scores, label_P: npt.NDArray[np.int64], seed: int) -> dict[str, dict[str, object]]:

@@ -1,12 +1,15 @@
-"""The stage `fusion`: the network on images and the model of rhythm and amplitude judge a beat together.
+"""The stage `fusion`: three models judge a beat together, each by what the others cannot see.
 
-Each is trained on the records of DS1 and scored on DS2. How much the second counts is chosen within DS1: both
+The network on images; the timing and amplitude of a beat; how its image departs from its record's typical
+one. Each is trained on the records of DS1 and scored on DS2. How much each counts is chosen within DS1: all
 are trained on one half of its records and score the other, and what gives the best macro-F1 there is taken.
 So is how far the shares of the classes are evened out before the likeliest class is told: at the shares they
 have, hardly a beat is ever rare. DS2 is looked at once, at the end. Legend: N images, K classes.
 """
 
-from collections.abc import Iterator
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,44 +21,54 @@ from scipy.special import log_softmax
 from crtcore.config import Experiment
 from crtcore.data.loader import ImageSet, load_images
 from crtcore.errors import ConfigError
-from crtcore.stages import Stage, StageManifest, StageStore
+from crtcore.seeding import child_seed
+from crtcore.signal.recording import FloatArray
+from crtcore.stages import JSON, Stage, StageManifest, StageStore
 from crtcore.training.beat_figures import macro_f1
 from crtcore.training.beat_scores import SCORES_FILE, BeatScores, read_scores
+from crtcore.training.boosting import boosted_log_probabilities
+from crtcore.training.departure import departure_features
 from crtcore.training.epochs import EpochReport
 from crtcore.training.pretrain import pretrain_stage, run_pretrain
 from crtcore.training.pretrain_set import DS1_HALVES, pretrain_set
 from crtcore.training.priors import log_shares
-from crtcore.training.rhythm import rhythm_features, rhythm_log_probabilities
+from crtcore.training.rhythm import rhythm_features
 
-FUSION_VERSION: Final = 2
-RHYTHM_WEIGHTS: Final = tuple(round(0.05 * step, 2) for step in range(21))
-EVENNESS: Final = tuple(round(0.1 * step, 1) for step in range(11))
+FUSION_VERSION: Final = 3
+FEATURES: Final[Mapping[str, Callable[[ImageSet], FloatArray]]] = {
+    "rhythm": rhythm_features,
+    "departure": departure_features,
+}
+CONTENDERS: Final = ("image", *FEATURES)
+# How much each contender counts, in tenths that sum to 1.
+WEIGHTS: Final = tuple(
+    tuple(tenths / 10 for tenths in each)
+    for each in itertools.product(range(11), repeat=len(CONTENDERS))
+    if sum(each) == 10
+)
+EVENNESS: Final = tuple(tenths / 10 for tenths in range(11))
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Contenders:
-    """Both models' scores of the same beats, and the logarithms of the shares that the classes have among
-    the beats they were trained on.
+class _Judged:
+    """The scores that the contenders, by name, gave the same beats, and the logarithms of the shares that
+    the classes have among the beats they were trained on.
     """
 
-    image: BeatScores
-    rhythm: BeatScores
+    scores: Mapping[str, BeatScores]
     log_share_K: npt.NDArray[np.float64]
 
-    def fused(self, weight: float, evenness: float = 0.0) -> BeatScores:
-        """The weighted geometric mean of both models' probabilities, so that the priors count once; at the
+    def fused(self, weights: tuple[float, ...], evenness: float = 0.0) -> BeatScores:
+        """The weighted geometric mean of the contenders' probabilities, so that the priors count once; at the
         classes' own shares, or (Menon et al. 2021, arXiv 2007.07314, "logit adjustment") at their power of
         1 - `evenness`: 1 stands for classes that are equally frequent.
         """
-        assert np.array_equal(self.image.row_N, self.rhythm.row_N)
-        mixed_NK = (1 - weight) * self.image.log_probability_NK + weight * self.rhythm.log_probability_NK
-        return BeatScores(
-            classes=self.image.classes,
-            row_N=self.image.row_N,
-            record_N=self.image.record_N,
-            label_N=self.image.label_N,
-            log_probability_NK=np.asarray(log_softmax(mixed_NK - evenness * self.log_share_K, axis=1)),
+        image = self.scores["image"]
+        mixed_NK = -evenness * self.log_share_K + sum(
+            weight * self.scores[name].log_probability_NK
+            for name, weight in zip(CONTENDERS, weights, strict=True)
         )
+        return dataclasses.replace(image, log_probability_NK=np.asarray(log_softmax(mixed_NK, axis=1)))
 
 
 def fusion_stage(experiment: Experiment, arrhythmia: Stage) -> Stage:
@@ -84,8 +97,8 @@ def run_fusion(
     """Pre-train the three networks as far as they are missing, one report an epoch, then fuse and commit.
 
     Commits `scores.parquet`, the fused scores of DS2 at the classes' own shares, and facts: the figures of
-    `image`, `rhythm` and `fused` at those shares, of `fused_evened` at those chosen, and the choice with the
-    macro-F1 that each weight and evenness had within DS1.
+    each contender and of `fused` at those shares, of `fused_evened` at those chosen, and the choice with the
+    macro-F1 that each weighting had within DS1 at each evenness.
     """
     if store.find(stage) is not None:
         return
@@ -93,29 +106,27 @@ def run_fusion(
     for each in variants:
         yield from run_pretrain(store, pretrain_stage(each, arrhythmia), each, arrhythmia, device)
     images = load_images(store, arrhythmia)
+    features = {name: measure(images) for name, measure in FEATURES.items()}
     ds2, *halves = [
-        _contenders(images, each, read_scores(store.path(pretrain_stage(each, arrhythmia), SCORES_FILE)))
+        _judged(
+            images, features, each, read_scores(store.path(pretrain_stage(each, arrhythmia), SCORES_FILE))
+        )
         for each in variants
     ]
     within = {
-        (weight, evenness): _macro_f1_of([half.fused(weight, evenness) for half in halves])
-        for weight in RHYTHM_WEIGHTS
+        (weights, evenness): _macro_f1_of([half.fused(weights, evenness) for half in halves])
+        for weights in WEIGHTS
         for evenness in EVENNESS
     }
-    weight, evenness = max(within, key=lambda each: within[each])
-    fused = ds2.fused(weight)
-    decided = {
-        "image": ds2.image,
-        "rhythm": ds2.rhythm,
-        "fused": fused,
-        "fused_evened": ds2.fused(weight, evenness),
-    }
+    weights, evenness = max(within, key=lambda each: within[each])
+    fused = ds2.fused(weights)
+    decided = {**ds2.scores, "fused": fused, "fused_evened": ds2.fused(weights, evenness)}
     facts = {
-        "rhythm_weight": weight,
+        "weights": _named(weights),
         "evenness": evenness,
         "within_ds1": [
-            {"rhythm_weight": weight, "evenness": evenness, "macro_f1": value}
-            for (weight, evenness), value in within.items()
+            {"weights": _named(weights), "macro_f1": [within[weights, evenness] for evenness in EVENNESS]}
+            for weights in WEIGHTS
         ],
         **{name: scores.figures(seed=experiment.seed) for name, scores in decided.items()},
     }
@@ -138,25 +149,28 @@ def _variants(experiment: Experiment) -> tuple[Experiment, ...]:
     return (experiment, *halves)
 
 
-def _contenders(images: ImageSet, experiment: Experiment, image: BeatScores) -> _Contenders:
+def _judged(
+    images: ImageSet, features: Mapping[str, FloatArray], experiment: Experiment, image: BeatScores
+) -> _Judged:
     config = experiment.pretrain
     chosen = pretrain_set(images, objective=config.objective, split=config.split, seed=experiment.seed)
-    rhythm = BeatScores(
-        classes=chosen.classes,
-        row_N=chosen.test,
-        record_N=images.record_N[chosen.test],
-        label_N=chosen.label_N[chosen.test],
-        log_probability_NK=rhythm_log_probabilities(
-            rhythm_features(images),
+    assert np.array_equal(image.row_N, chosen.test)
+    scores = {"image": image}
+    for name, feature_ND in features.items():
+        log_probability_NK = boosted_log_probabilities(
+            feature_ND,
             chosen.label_N,
             train=chosen.train,
             test=chosen.test,
             num_classes=len(chosen.classes),
-            seed=experiment.seed,
-        ),
-    )
-    log_share_K = log_shares(chosen.label_N[chosen.train], len(chosen.classes))
-    return _Contenders(image=image, rhythm=rhythm, log_share_K=log_share_K)
+            seed=child_seed(experiment.seed, name),
+        )
+        scores[name] = dataclasses.replace(image, log_probability_NK=log_probability_NK)
+    return _Judged(scores=scores, log_share_K=log_shares(chosen.label_N[chosen.train], len(chosen.classes)))
+
+
+def _named(weights: tuple[float, ...]) -> dict[str, JSON]:
+    return dict(zip(CONTENDERS, weights, strict=True))
 
 
 def _macro_f1_of(parts: list[BeatScores]) -> float:

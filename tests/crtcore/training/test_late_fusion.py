@@ -1,12 +1,18 @@
 import dataclasses
-import itertools
 
 import numpy as np
 import pytest
 
 from crtcore.errors import ConfigError
 from crtcore.training.beat_scores import read_scores
-from crtcore.training.late_fusion import EVENNESS, RHYTHM_WEIGHTS, committed_fusion, fusion_stage, run_fusion
+from crtcore.training.late_fusion import (
+    CONTENDERS,
+    EVENNESS,
+    WEIGHTS,
+    committed_fusion,
+    fusion_stage,
+    run_fusion,
+)
 from crtcore.training.pretrain import pretrain_stage
 from crtcore.training.priors import log_shares
 from tests.crtcore.training.tiny_sets import CPU, Prepared, Source, commit_set, experiment_with
@@ -34,9 +40,14 @@ def test_the_fusion_is_scored_on_ds2_with_a_weight_from_ds1(both_halves: Prepare
     reports = list(run_fusion(store, stage, experiment, arrhythmia, CPU))
     assert len(reports) == 3  # DS1 -> DS2, and one half of DS1 -> the other, both ways
     facts = committed_fusion(store, stage).facts
-    within = {(each["rhythm_weight"], each["evenness"]): each["macro_f1"] for each in facts["within_ds1"]}
-    assert set(within) == set(itertools.product(RHYTHM_WEIGHTS, EVENNESS))
-    assert within[facts["rhythm_weight"], facts["evenness"]] == max(within.values())
+    within = {
+        (*(each["weights"][name] for name in CONTENDERS), evenness): macro_f1
+        for each in facts["within_ds1"]
+        for evenness, macro_f1 in zip(EVENNESS, each["macro_f1"], strict=True)
+    }
+    assert set(within) == {(*weights, evenness) for weights in WEIGHTS for evenness in EVENNESS}
+    chosen = (*(facts["weights"][name] for name in CONTENDERS), facts["evenness"])
+    assert within[chosen] == max(within.values())
     assert facts["image"] == store.find(pretrain_stage(experiment, arrhythmia)).facts["figures"]  # type: ignore[union-attr]
     assert facts["fused"]["num_records"] == 2
     fused = read_scores(store.path(stage, "scores.parquet"))
