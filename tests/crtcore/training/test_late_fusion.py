@@ -2,12 +2,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy.special import log_softmax
 
+from crtcore.data.loader import load_images
 from crtcore.errors import ConfigError
 from crtcore.training.beat_scores import read_scores
+from crtcore.training.consensus import beat_clusters, consensus
 from crtcore.training.late_fusion import (
     CONTENDERS,
-    EVENNESS,
     WEIGHTS,
     committed_fusion,
     fusion_stage,
@@ -40,23 +42,26 @@ def test_the_fusion_is_scored_on_ds2_with_a_weight_from_ds1(both_halves: Prepare
     reports = list(run_fusion(store, stage, experiment, arrhythmia, CPU))
     assert len(reports) == 3  # DS1 -> DS2, and one half of DS1 -> the other, both ways
     facts = committed_fusion(store, stage).facts
-    within = {
-        (*(each["weights"][name] for name in CONTENDERS), evenness): macro_f1
-        for each in facts["within_ds1"]
-        for evenness, macro_f1 in zip(EVENNESS, each["macro_f1"], strict=True)
+    within = {tuple(each["weights"][name] for name in CONTENDERS): each for each in facts["within_ds1"]}
+    assert list(within) == list(WEIGHTS)
+    chosen = within[tuple(facts["weights"][name] for name in CONTENDERS)]
+    assert chosen["macro_f1"] == max(each["macro_f1"] for each in within.values())
+    assert {name: facts[name] for name in ("weights", "evenness", "consensus")} == {
+        name: chosen[name] for name in ("weights", "evenness", "consensus")
     }
-    assert set(within) == {(*weights, evenness) for weights in WEIGHTS for evenness in EVENNESS}
-    chosen = (*(facts["weights"][name] for name in CONTENDERS), facts["evenness"])
-    assert within[chosen] == max(within.values())
     assert facts["image"] == store.find(pretrain_stage(experiment, arrhythmia)).facts["figures"]  # type: ignore[union-attr]
     assert facts["fused"]["num_records"] == 2
     fused = read_scores(store.path(stage, "scores.parquet"))
     assert set(fused.record_N.tolist()) == {"100", "103"}
     assert fused.figures(seed=0) == facts["fused"]
-    # Both halves have the same shares, those of DS1.
-    evened_NK = fused.log_probability_NK - facts["evenness"] * log_shares(fused.label_N, len(fused.classes))
-    evened = dataclasses.replace(fused, log_probability_NK=evened_NK)
-    assert evened.figures(seed=0) == facts["fused_evened"]
+    # All halves have the same shares, those of DS1.
+    share_K = log_shares(fused.label_N, len(fused.classes))
+    alone_NK = log_softmax(fused.log_probability_NK - facts["evenness"] * share_K, axis=1)
+    cluster_N = beat_clusters(load_images(store, arrhythmia), seed=experiment.seed)[fused.row_N]
+    together_NK = consensus(alone_NK, cluster_N)
+    share = facts["consensus"]
+    decided = dataclasses.replace(fused, log_probability_NK=(1 - share) * alone_NK + share * together_NK)
+    assert decided.figures(seed=0) == facts["decided"]
     np.testing.assert_allclose(np.exp(fused.log_probability_NK).sum(axis=1), 1)
     # All beats of these sets have one rhythm and one amplitude, which tell nothing apart.
     assert facts["rhythm"]["classes"]["V"]["f1"] in (None, 0.0)
