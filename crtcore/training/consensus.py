@@ -35,14 +35,15 @@ def beat_clusters(images: ImageSet, *, seed: int) -> IntArray:
     departure_NP = departure_features(images)
     cluster_N = np.empty(images.num_images, dtype=np.int64)
     num_clusters = 0
-    for rows in images.rows_by_record_and_lead():
-        point_ND = _points(departure_NP[rows], images.rr_previous_s_N[rows], images.rr_next_s_N[rows])
-        most = min(MOST_CLUSTERS, len(rows) // BEATS_PER_CLUSTER, len(np.unique(point_ND, axis=0)))
-        # scikit-learn takes seeds of 32 bits, and adds up centres in the order in which its threads end.
-        k_means = KMeans(max(1, most), n_init=2, random_state=child_seed(seed, "clusters") % 2**32)
-        with threadpool_limits(1, user_api="openmp"):
+    # scikit-learn adds up centres in the order in which its threads end: one thread, one result.
+    with threadpool_limits(1, user_api="openmp"):
+        for rows in images.rows_by_record_and_lead():
+            point_ND = _points(departure_NP[rows], images.rr_previous_s_N[rows], images.rr_next_s_N[rows])
+            most = min(MOST_CLUSTERS, len(rows) // BEATS_PER_CLUSTER, len(np.unique(point_ND, axis=0)))
+            # Its seeds have 32 bits.
+            k_means = KMeans(max(1, most), n_init=2, random_state=child_seed(seed, "clusters") % 2**32)
             cluster_N[rows] = num_clusters + k_means.fit_predict(point_ND)
-        num_clusters += k_means.n_clusters
+            num_clusters += k_means.n_clusters
     return cluster_N
 
 
