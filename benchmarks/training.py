@@ -5,9 +5,9 @@
 
 Both train on the same random 64 x 64 images with AdamW. `ratio` is that of our faster precision. The rate of
 matrix products in that precision is measured in the same run, and `fraction_of_matmul_rate` is what training
-reaches of it: nothing that multiplies as often can be faster than its inverse. CPUs without AVX-512 have no
-bfloat16 products, and measure float32 alone. Rounds alternate; rates are medians. The last line is one JSON
-object.
+reaches of it: by more than its inverse, nothing that multiplies as often can be faster. CPUs without AVX-512
+have no bfloat16 products, and measure float32 alone. Rounds alternate; rates are medians. The last line is
+one JSON object.
 """
 
 import argparse

@@ -15,7 +15,6 @@ from threadpoolctl import threadpool_limits
 from crtcore.data.loader import ImageSet
 from crtcore.seeding import child_seed
 from crtcore.signal.recording import FloatArray, IntArray
-from crtcore.training.departure import departure_features
 
 MOST_CLUSTERS: Final = 16
 BEATS_PER_CLUSTER: Final = 20
@@ -26,13 +25,13 @@ LEAST_PROBABILITY: Final = 1e-12
 Float64Array = npt.NDArray[np.float64]
 
 
-def beat_clusters(images: ImageSet, *, seed: int) -> IntArray:
+def beat_clusters(images: ImageSet, departure_NP: FloatArray, *, seed: int) -> IntArray:
     """The cluster of each image among those of its record in its lead, shape (images,), counted through.
 
-    k-means on how images depart from the record's median image, scaled to a total variance of 1 in the
-    record, and on the previous and next RR interval over the record's median. Labels stay unseen.
+    k-means on how images depart from the record's median image (`departure_NP`, of `departure_features`),
+    scaled to a total variance of 1 in the record, and on the previous and next RR interval over the record's
+    median. Labels stay unseen.
     """
-    departure_NP = departure_features(images)
     cluster_N = np.empty(images.num_images, dtype=np.int64)
     num_clusters = 0
     # scikit-learn adds up centres in the order in which its threads end: one thread, one result.

@@ -138,7 +138,7 @@ def run_fusion(
         yield from run_pretrain(store, pretrain_stage(each, arrhythmia), each, arrhythmia, device)
     images = load_images(store, arrhythmia)
     features = {name: measure(images) for name, measure in FEATURES.items()}
-    cluster_N = beat_clusters(images, seed=experiment.seed)
+    cluster_N = beat_clusters(images, features["departure"], seed=experiment.seed)
     ds2, *halves = [
         _judged(
             images,

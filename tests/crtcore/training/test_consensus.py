@@ -5,7 +5,9 @@ import pytest
 from scipy.special import log_softmax
 
 from crtcore.data.loader import ImageSet, load_images
+from crtcore.signal.recording import IntArray
 from crtcore.training.consensus import BEATS_PER_CLUSTER, beat_clusters, consensus
+from crtcore.training.departure import departure_features
 from tests.crtcore.training.tiny_sets import LEADS, Prepared, Source, commit_set
 
 
@@ -30,9 +32,13 @@ def images(prepared: Prepared) -> ImageSet:
     )
 
 
+def clusters_of(images: ImageSet) -> IntArray:
+    return beat_clusters(images, departure_features(images), seed=0)
+
+
 def test_beats_that_look_and_come_alike_share_a_cluster_of_their_record_and_lead(images: ImageSet) -> None:
-    cluster_N = beat_clusters(images, seed=0)
-    assert np.array_equal(cluster_N, beat_clusters(images, seed=0))
+    cluster_N = clusters_of(images)
+    assert np.array_equal(cluster_N, clusters_of(images))
     for cluster in np.unique(cluster_N):
         rows = np.flatnonzero(cluster_N == cluster)
         assert len(np.unique(images.record_N[rows])) == len(np.unique(images.lead_N[rows])) == 1
@@ -40,13 +46,19 @@ def test_beats_that_look_and_come_alike_share_a_cluster_of_their_record_and_lead
     assert len(np.unique(cluster_N)) == 2 * len(LEADS) * 3  # as many as there are beats for
 
 
-def test_silent_and_few_beats_are_one_cluster(images: ImageSet) -> None:
+def test_silent_beats_are_one_cluster(images: ImageSet) -> None:
     silent = dataclasses.replace(
         images,
         image_NFT=np.zeros_like(images.image_NFT),
         rr_previous_s_N=np.full_like(images.rr_previous_s_N, 0.8),
     )
-    assert len(np.unique(beat_clusters(silent, seed=0))) == 2 * len(LEADS)
+    assert len(np.unique(clusters_of(silent))) == 2 * len(LEADS)
+
+
+def test_few_beats_are_one_cluster(prepared: Prepared) -> None:
+    few = Source(patient_id="101", record_id="101", label=-1, symbol_B=["N", "V"], level_B=[0.0, 0.9])
+    images = load_images(prepared.store, commit_set(prepared.store, "few", [few]))
+    assert clusters_of(images).tolist() == [0, 1, 0, 1]  # beat by beat, one cluster a lead
 
 
 def test_a_cluster_says_the_mean_of_its_beats() -> None:

@@ -8,6 +8,7 @@ from crtcore.data.loader import load_images
 from crtcore.errors import ConfigError
 from crtcore.training.beat_scores import read_scores
 from crtcore.training.consensus import beat_clusters, consensus
+from crtcore.training.departure import departure_features
 from crtcore.training.late_fusion import (
     CONTENDERS,
     WEIGHTS,
@@ -57,7 +58,8 @@ def test_the_fusion_is_scored_on_ds2_with_a_weight_from_ds1(both_halves: Prepare
     # All halves have the same shares, those of DS1.
     share_K = log_shares(fused.label_N, len(fused.classes))
     alone_NK = log_softmax(fused.log_probability_NK - facts["evenness"] * share_K, axis=1)
-    cluster_N = beat_clusters(load_images(store, arrhythmia), seed=experiment.seed)[fused.row_N]
+    images = load_images(store, arrhythmia)
+    cluster_N = beat_clusters(images, departure_features(images), seed=experiment.seed)[fused.row_N]
     together_NK = consensus(alone_NK, cluster_N)
     share = facts["consensus"]
     decided = dataclasses.replace(fused, log_probability_NK=(1 - share) * alone_NK + share * together_NK)
