@@ -83,7 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds mitdb/ and ptbxl500/")
     parser.add_argument("--draws", type=int, default=20)
-    parser.add_argument("--finetune-draws", type=int, default=3, help="draws in which networks are trained")
+    parser.add_argument("--finetune-draws", type=int, default=20, help="draws in which networks are trained")
     parser.add_argument("--storage", type=Path, help="keep the stages here (default: a temporary folder)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as in crtsearch")
     parser.add_argument("--quick", action="store_true", help="two draws, few beats, one epoch")
@@ -140,17 +140,17 @@ def _arms(experiment: Experiment) -> tuple[npt.NDArray[np.int64], dict[str, tupl
     prepare(store, experiment, sources)
     images = load_images(store, plan(experiment, sources).cohort)
     on_device = DeviceImages(images.image_NFT, device)
-    trained = {"pretrained": experiment, "random": override(experiment, {"pretrain.objective": "none"})}
+    start = {"pretrained": experiment, "random": override(experiment, {"pretrain.objective": "none"})}
     features: dict[str, PatientBeats] = {}
-    for name, each in trained.items():
+    for name, each in start.items():
         stages = plan(each, sources)
         for report in run_pretrain(store, stages.pretrain, each, stages.arrhythmia, device):
             print(f"{name}: {report.metrics} ({report.seconds:.0f} s)", file=sys.stderr)
         backbone = load_backbone(store.path(stages.pretrain, MODEL_FILE)).to(device)
         features[name] = patient_beats(images, frozen_activations(backbone, on_device, 5))
-    pixel_N = avg_pool2d(torch.from_numpy(np.array(images.image_NFT)).float()[:, None], 64 // PIXEL_SIDE)
-    features["pixels"] = patient_beats(images, pixel_N.flatten(1))
-    beats = patient_beats(images, torch.from_numpy(np.array(images.image_NFT)))
+    image_NFT = torch.from_numpy(np.array(images.image_NFT))
+    pixel_NFT = avg_pool2d(image_NFT.float()[:, None], 64 // PIXEL_SIDE)
+    features["pixels"], beats = (patient_beats(images, each) for each in (pixel_NFT.flatten(1), image_NFT))
     clinical = {patient.patient_id: patient for patient in sources.patients}
     age_and_sex = clinical_features([clinical[each] for each in beats.id_P.tolist()], ["age_years", "sex"])
     qrs_ms_P = _qrs_durations(sources, beats.id_P.tolist())
@@ -164,10 +164,11 @@ def _arms(experiment: Experiment) -> tuple[npt.NDArray[np.int64], dict[str, tupl
     }
     for name, source, frozen_groups in (
         ("pretrained, last stage fine-tuned", "pretrained", 4),
+        ("random, last stage fine-tuned", "random", 4),
         ("pretrained, whole fine-tuned", "pretrained", 0),
         ("from scratch", "random", 0),
     ):
-        arms[name] = (True, _finetuning(store, trained[source], sources, beats, frozen_groups))
+        arms[name] = (True, _finetuning(store, start[source], sources, beats, frozen_groups))
     return beats.label_P, arms
 
 
@@ -292,8 +293,7 @@ def _weighted_auc(draw: Draw, score_P: Float64Array, times_BP: Float64Array) -> 
 
 
 def _interval(value_B: Float64Array) -> list[float]:
-    low, high = np.nanquantile(value_B, [0.025, 0.975])
-    return [float(low), float(high)]
+    return [float(bound) for bound in np.nanquantile(value_B, [0.025, 0.975])]
 
 
 if __name__ == "__main__":
