@@ -12,6 +12,8 @@ or 10 : 1 (`heavy`), set by the number of pretraining images after a probe of bo
     total_ratio_paper    seconds computed by black-box trials with a user's own loop, over ours; `wall_ratio`
                          the same of the whole sweeps' wall time, which alone holds what our trials save
                          after an epoch (the user's save nothing)
+    epochs               of fine-tuning, of all trials of an arm: ASHA decides in the order that trials
+                         report, so that arms may stop different ones
     efficiency           seconds computed over slots times the time from our first trial's start to the last
                          one's end; what is left are the two processes' start, reading, and what each epoch
                          saves so that a trial that is killed goes on from it
@@ -59,10 +61,13 @@ MOST_BEATS: Final = 400  # per record, of which a proportion is used
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One sweep: what its trials computed, in s, how long it took, and its final scores by configuration."""
+    """One sweep: what its trials computed, in s, how many epochs of fine-tuning they ran together, how long
+    it took, and its final scores by configuration.
+    """
 
     computed_s: float
     wall_s: float
+    epochs: int
     scores: dict[tuple[Any, ...], float]
     efficiency: float | None = None
 
@@ -136,6 +141,7 @@ def run_shared(experiment: Experiment) -> Arm:
     return Arm(
         computed_s=computed_s,
         wall_s=wall_s,
+        epochs=sum(row.num_epochs for row in leaderboard.rows),
         scores={key(row.params): row.auc for row in leaderboard.rows if row.auc is not None},
         efficiency=computed_s / (NUM_SLOTS * (busy[-1] - busy[0])),
     )
@@ -147,6 +153,7 @@ def run_black_box(experiment: Experiment, sources: Sources, trainer: Trainer) ->
     return Arm(
         computed_s=sum(row["seconds"] for row in rows),
         wall_s=time.monotonic() - start_s,
+        epochs=sum(row["epochs"] for row in rows),
         scores={
             key(row["params"]): row["auc"] for row in rows if row["epochs"] == experiment.finetune.epochs
         },
@@ -175,6 +182,7 @@ def compare(experiment: Experiment, proportion: float, *, with_user: bool) -> di
     result: dict[str, Any] = {
         "computed_s": {"ours": round(ours.computed_s, 1), "same_mode": round(same_mode.computed_s, 1)},
         "wall_s": {"ours": round(ours.wall_s, 1), "same_mode": round(same_mode.wall_s, 1)},
+        "epochs": {"ours": ours.epochs, "same_mode": same_mode.epochs},
         "sharing_ratio": round(same_mode.computed_s / ours.computed_s, 2),
         "score_difference": max(abs(ours.scores[each] - same_mode.scores[each]) for each in both),
         "num_compared": len(both),
@@ -189,6 +197,7 @@ def compare(experiment: Experiment, proportion: float, *, with_user: bool) -> di
         user = run_black_box(scaled, sources, train_as_a_user)
         result["computed_s"]["user"] = round(user.computed_s, 1)
         result["wall_s"]["user"] = round(user.wall_s, 1)
+        result["epochs"]["user"] = user.epochs
         result["engine_ratio"] = round(user.computed_s / same_mode.computed_s, 2)
         result["total_ratio"] = round(user.computed_s / ours.computed_s, 2)
         result["wall_ratio"] = round(user.wall_s / ours.wall_s, 2)
