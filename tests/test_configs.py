@@ -1,5 +1,6 @@
 """The config files that ship load, and what they search is valid and affordable where they say they run."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -19,15 +20,6 @@ class TestEachConfig:
         assert experiment.name == path.stem  # `make sweep` and the README rely on it
         assert set(distributions(experiment.search)) == set(experiment.search.space)
 
-    def test_searches_what_the_design_requires(self, path: Path) -> None:
-        required = {
-            "pretrain.depth",
-            "finetune.frozen_groups",
-            "finetune.learning_rate",
-            "finetune.batch_size",
-        }
-        assert required <= set(load_experiment(path).search.space)
-
     def test_opens_with_the_command_that_runs_it(self, path: Path) -> None:
         opening = path.read_text().splitlines()[0]
         assert opening.startswith(("# make sweep", "# crtsearch sweep"))
@@ -38,8 +30,26 @@ class TestEachConfig:
         assert experiment.search.scheduler.grace_epochs < experiment.finetune.epochs
 
 
+@pytest.mark.parametrize("name", ["demo", "mitbih_ptbxl", "paper"])
+def test_searches_what_the_design_requires(name: str) -> None:
+    required = {
+        "pretrain.depth",
+        "finetune.frozen_groups",
+        "finetune.learning_rate",
+        "finetune.batch_size",
+    }
+    assert required <= set(load_experiment(FOLDER / f"{name}.yaml").search.space)
+
+
 def test_every_config_is_found() -> None:
-    assert {path.stem for path in CONFIGS} == {"demo", "mitbih_ptbxl", "paper"}
+    assert {path.stem for path in CONFIGS} == {"demo", "mitbih_ptbxl", "paper", "pretraining"}
+
+
+def test_the_grid_over_pretraining_is_searched_whole_and_holds_the_untrained_network() -> None:
+    search = load_experiment(FOLDER / "pretraining.yaml").search
+    lists = [choices for choices in search.space.values() if isinstance(choices, tuple)]
+    assert search.trials == math.prod(map(len, lists))
+    assert "none" in search.space["pretrain.objective"]
 
 
 @pytest.mark.parametrize("name", sorted(OF_BENCHMARKS))
