@@ -43,7 +43,7 @@ def mandatory_baselines(experiment: Experiment, predictions: OutOfFold, winner: 
             num_folds=predictions.num_folds,
         ),
         remarks=tuple(
-            f"{rule.name} not available: column {rule.missing_column} is not complete in the manifest"
+            f"{rule.name} not available: it needs {rule.missing_column} of every patient in the manifest"
             for rule in rules
             if rule.missing_column is not None
         ),

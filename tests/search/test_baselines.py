@@ -56,6 +56,22 @@ def test_a_manifest_that_is_gone_becomes_a_remark(finished: Experiment) -> None:
     assert "gone.csv does not exist" in board.baselines.remarks[0]
 
 
+def test_a_rule_that_lacks_a_column_says_which(finished: Experiment) -> None:
+    assert finished.data is not None
+    manifest = finished.data / "cohort" / "cohort.csv"
+    kept = manifest.read_text()
+    try:
+        manifest.write_text(kept.replace(",lbbb", ",lbbb_unknown"))
+        board = build_leaderboard(finished.storage, finished.name)
+    finally:
+        manifest.write_text(kept)
+    assert board.baselines is not None
+    assert [rule.name for rule in board.baselines.comparisons] == ["QRS duration alone"]
+    assert (
+        "LBBB alone not available: it needs lbbb of every patient in the manifest" in board.baselines.remarks
+    )
+
+
 def test_patients_come_in_the_order_of_the_predictions() -> None:
     manifest = [Patient(patient_id=name, label=label) for name, label in (("c", 1), ("b", 1), ("a", 0))]
     assert [patient.patient_id for patient in predictions().in_order(manifest)] == ["a", "b"]
