@@ -1,5 +1,6 @@
 """How long a sweep would compute and what it would store, from timing a few images in each network here."""
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -135,8 +136,10 @@ def _seconds(step: Callable[[], Tensor], device: torch.device) -> float:
 
 
 def _clock_s(device: torch.device) -> float:
-    """A clock that stands still while other processes have a CPU; a GPU's work is waited for."""
+    """A clock that runs only while this process has the CPUs that its threads want, or as many as there are;
+    a GPU's work is waited for.
+    """
     if device.type == "cpu":
-        return time.process_time() / torch.get_num_threads()
+        return time.process_time() / min(torch.get_num_threads(), os.cpu_count() or 1)
     torch.cuda.synchronize(device)
     return time.perf_counter()
