@@ -1,5 +1,7 @@
 """The rules beside a leaderboard."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -43,14 +45,22 @@ def test_simulated_data_are_named_last_in_the_words(finished: Experiment) -> Non
     assert board.sentences()[2:] == (board.caveat,)
 
 
+@contextlib.contextmanager
+def rewritten(path: Path, old: str, new: str) -> Iterator[None]:
+    """The file with another text in the place of `old`, and afterwards as it was."""
+    kept = path.read_text()
+    assert old in kept
+    try:
+        path.write_text(kept.replace(old, new))
+        yield
+    finally:
+        path.write_text(kept)
+
+
 def test_a_manifest_that_is_gone_becomes_a_remark(finished: Experiment) -> None:
     config = Path(finished.storage) / "sweeps" / finished.name / "config.yaml"
-    kept = config.read_text()
-    try:
-        config.write_text(kept.replace("cohort/cohort.csv", "cohort/gone.csv"))
+    with rewritten(config, "cohort/cohort.csv", "cohort/gone.csv"):
         board = build_leaderboard(finished.storage, finished.name)
-    finally:
-        config.write_text(kept)
     assert board.baselines is not None
     assert board.baselines.comparisons == ()
     assert "gone.csv does not exist" in board.baselines.remarks[0]
@@ -58,13 +68,8 @@ def test_a_manifest_that_is_gone_becomes_a_remark(finished: Experiment) -> None:
 
 def test_a_rule_that_lacks_a_column_says_which(finished: Experiment) -> None:
     assert finished.data is not None
-    manifest = finished.data / "cohort" / "cohort.csv"
-    kept = manifest.read_text()
-    try:
-        manifest.write_text(kept.replace(",lbbb", ",lbbb_unknown"))
+    with rewritten(finished.data / "cohort" / "cohort.csv", ",lbbb", ",lbbb_unknown"):
         board = build_leaderboard(finished.storage, finished.name)
-    finally:
-        manifest.write_text(kept)
     assert board.baselines is not None
     assert [rule.name for rule in board.baselines.comparisons] == ["QRS duration alone"]
     assert (
