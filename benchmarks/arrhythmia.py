@@ -20,24 +20,24 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from crtcore.config import Experiment
-from crtcore.configfile import load_experiment
-from crtcore.data.arrhythmia import arrhythmia_sources
-from crtcore.data.prepare import arrhythmia_stage, run_prepare
-from crtcore.data.recording_shard import arrhythmia_jobs
-from crtcore.data.sources import Sources
-from crtcore.pipeline import open_store
-from crtcore.stages import JSON, Stage, StageStore
-from crtcore.training.device import use_device
-from crtcore.training.epochs import EpochReport
-from crtcore.training.late_fusion import (
+from benchmarks.late_fusion.late_fusion import (
     CONTENDERS,
     committed_fusion,
     fusion_networks,
     fusion_stage,
     run_fusion,
 )
-from crtcore.training.pretrain import pretrain_stage, run_pretrain
+from crtcore.config import Experiment
+from crtcore.configfile import load_experiment
+from crtcore.data.prepare import arrhythmia_stage, run_prepare
+from crtcore.data.recording_shard import arrhythmia_jobs
+from crtcore.data.sources import Sources, arrhythmia_sources
+from crtcore.pipeline import open_store
+from crtcore.stages.stage import JSON, Stage
+from crtcore.stages.store import StageStore
+from crtcore.training.engine.device import use_device
+from crtcore.training.engine.epochs import EpochReport
+from crtcore.training.pretraining.pretrain import pretrain_stage, run_pretrain
 
 QUICK = [
     "arrhythmia.max_beats_per_record=20",

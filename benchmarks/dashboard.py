@@ -30,14 +30,15 @@ import pyarrow.parquet as pq
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
-from crtcore.stages import Stage, StageStore
-from crtcore.training.cross_validation import fold_metric
-from crtcore.training.epochs import EpochReport, encode_history
-from search.artifacts import KINDS, ArtifactLinks, artifact_links
-from search.study import open_study
-from search.tensorboard import EventFiles
-from search.trial_figures import draw
-from search.update import TrialUpdate
+from crtcore.stages.stage import Stage
+from crtcore.stages.store import StageStore
+from crtcore.training.engine.epochs import EpochReport, encode_history
+from crtcore.training.finetuning.cross_validation import fold_metric
+from search.dashboard.artifacts import KINDS, ArtifactLinks, artifact_links
+from search.dashboard.tensorboard import EventFiles
+from search.dashboard.trial_figures import draw
+from search.study.study import open_study
+from search.study.update import TrialUpdate
 
 NAME: Final = "large"
 NUM_PATIENTS: Final = 71

@@ -25,12 +25,12 @@ from crtcore.config import FinetuneConfig
 from crtcore.data.splits import Fold
 from crtcore.model.backbones import GROUPS, build
 from crtcore.model.freezing import freeze_groups
-from crtcore.training.cross_validation import initial_features
-from crtcore.training.device import DeviceImages
-from crtcore.training.features import frozen_activations
-from crtcore.training.fold_training import FoldTraining
-from crtcore.training.patients import PatientBeats
-from crtcore.training.stacked_heads import StackedHeads
+from crtcore.training.engine.device import DeviceImages
+from crtcore.training.finetuning.cross_validation import initial_features
+from crtcore.training.finetuning.features import frozen_activations
+from crtcore.training.finetuning.fold_training import FoldTraining
+from crtcore.training.finetuning.patients import PatientBeats
+from crtcore.training.finetuning.stacked_heads import StackedHeads
 
 NUM_PATIENTS = 24
 NUM_LEADS = 2

@@ -127,11 +127,10 @@ def _measured(contender: str, database: Path, records: tuple[str, ...]) -> dict[
 def _ours(r_peaks: str) -> Callable[[Path, tuple[str, ...], Path], Callable[[], int]]:
     def make(database: Path, records: tuple[str, ...], folder: Path) -> Callable[[], int]:
         from crtcore.config import Experiment
-        from crtcore.data.arrhythmia import arrhythmia_sources
         from crtcore.data.prepare import prepare_stage, run_prepare
         from crtcore.data.recording_shard import arrhythmia_jobs
-        from crtcore.data.sources import Sources
-        from crtcore.stages import StageStore
+        from crtcore.data.sources import Sources, arrhythmia_sources
+        from crtcore.stages.store import StageStore
 
         experiment = Experiment.model_validate(
             {

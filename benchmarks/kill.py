@@ -34,8 +34,8 @@ import optuna
 import yaml
 from ray.cluster_utils import Cluster
 
-from crtcore.data.simulate import simulate
-from search.study import open_study
+from crtcore.simulation.write import simulate
+from search.study.study import open_study
 
 VICTIMS: Final = ("driver", "trial", "node")
 MAX_COMMANDS: Final = 6  # of one round; more means that the sweep does not end

@@ -20,10 +20,10 @@ import numpy as np
 
 from crtcore.config import Experiment
 from crtcore.configfile import load_experiment, override
-from crtcore.data.simulate import simulate
-from search.leaderboard import build_leaderboard
+from crtcore.simulation.write import simulate
 from search.report.page import RESULTS, write_report
-from search.sweep import run_sweep
+from search.results.leaderboard import build_leaderboard
+from search.sweep.run import run_sweep
 
 NOTHING = "Nothing was found"
 QUICK: dict[str, Any] = {

@@ -19,9 +19,9 @@ import numpy as np
 from ray._private.utils import get_num_cpus  # knows of container quotas, unlike os.cpu_count
 
 from crtcore.config import Experiment
-from crtcore.data.simulate import simulate
-from search.sweep import run_sweep
-from search.update import TrialUpdate
+from crtcore.simulation.write import simulate
+from search.study.update import TrialUpdate
+from search.sweep.run import run_sweep
 
 QUICK_TRIALS: Final = 10
 

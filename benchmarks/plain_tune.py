@@ -36,11 +36,11 @@ from crtcore.evaluation.metrics import auc
 from crtcore.model.checkpoint import load_backbone
 from crtcore.model.freezing import freeze_groups
 from crtcore.pipeline import open_store, plan
-from crtcore.stages import StageStore
-from crtcore.training.cross_validation import CrossValidation, initial_features
-from crtcore.training.device import use_device
-from crtcore.training.patients import PatientBeats, patient_beats
-from crtcore.training.pretrain import MODEL_FILE, run_pretrain
+from crtcore.stages.store import StageStore
+from crtcore.training.engine.device import use_device
+from crtcore.training.finetuning.cross_validation import CrossValidation, initial_features
+from crtcore.training.finetuning.patients import PatientBeats, patient_beats
+from crtcore.training.pretraining.pretrain import MODEL_FILE, run_pretrain
 
 Params = dict[str, Any]
 GROUPS = (("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",))

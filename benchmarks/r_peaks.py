@@ -23,7 +23,7 @@ import numpy.typing as npt
 import wfdb.processing
 from sleepecg.heartbeats import detect_heartbeats
 
-from crtcore.evaluation.ec57 import BeatScore, average, gross, score_beats
+from benchmarks.ec57 import BeatScore, average, gross, score_beats
 from crtcore.signal.r_peaks import detect_r_peaks
 from crtcore.signal.recording import FloatArray, IntArray
 from crtcore.signal.wfdb_reader import list_records, read_flutter_intervals, read_recording

@@ -34,9 +34,9 @@ from moto.server import ThreadedMotoServer
 from ray.cluster_utils import Cluster
 
 from crtcore.config import Experiment
-from crtcore.data.simulate import simulate
 from crtcore.pipeline import open_store, prepare, read_sources
-from search.sweep import run_sweep
+from crtcore.simulation.write import simulate
+from search.sweep.run import run_sweep
 
 OBJECT_STORE_BYTES: Final = 100 << 20
 REQUEST: Final = re.compile(rb"GET (/\S*/stages/shard/\S*\.parquet\S*) HTTP/1\.1")

@@ -28,15 +28,15 @@ import pyarrow.parquet as pq
 import torch
 
 from crtcore.config import Experiment
-from crtcore.data.arrhythmia import arrhythmia_sources
 from crtcore.data.loader import load_images
 from crtcore.data.prepare import prepare_stage, run_prepare
 from crtcore.data.recording_shard import SHARD_FILE, arrhythmia_jobs
 from crtcore.data.shards import encode_shard, read_shard
-from crtcore.data.sources import Sources
+from crtcore.data.sources import Sources, arrhythmia_sources
 from crtcore.signal.recording import Beats
 from crtcore.signal.spectrogram import IMAGE_SHAPE
-from crtcore.stages import Stage, StageKey, StageStore
+from crtcore.stages.stage import Stage, StageKey
+from crtcore.stages.store import StageStore
 
 GOAL = 0.70
 ROUNDS = 9

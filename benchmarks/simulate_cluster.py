@@ -33,11 +33,11 @@ from crtcore.config import Experiment
 from crtcore.configfile import override
 from crtcore.data.sources import Sources
 from crtcore.pipeline import plan
-from crtcore.stages import Stage, StageKey, StageManifest, StageStore
-from crtcore.training.epochs import EpochReport
-from search.scheduler import SessionScheduler
-from search.searcher import SessionSearcher
-from search.session import Session
+from crtcore.stages.stage import Stage, StageKey
+from crtcore.stages.store import StageManifest, StageStore
+from crtcore.training.engine.epochs import EpochReport
+from search.cluster.tune_adapters import SessionScheduler, SessionSearcher
+from search.scheduling.session import Session
 
 GFLOPS: Final = {18: 1.8, 34: 3.7, 50: 4.1, 101: 7.8, 152: 11.6}  # of one image, forward; He et al. 2016
 PRETRAIN_EPOCHS: Final = 4

@@ -35,12 +35,12 @@ from typing import Any, Final
 from benchmarks.plain_tune import Trainer, run_plain, train_as_a_user, train_as_ours
 from crtcore.config import Experiment
 from crtcore.configfile import override
-from crtcore.data.simulate import simulate
 from crtcore.data.sources import Sources
 from crtcore.pipeline import open_store, prepare, read_sources, run_trial
-from crtcore.training.device import use_device
-from search.sweep import run_sweep
-from search.update import TrialUpdate
+from crtcore.simulation.write import simulate
+from crtcore.training.engine.device import use_device
+from search.study.update import TrialUpdate
+from search.sweep.run import run_sweep
 
 NUM_SLOTS: Final = 2
 PROPORTIONS: Final = {"paper": 1.3, "heavy": 10.0}

@@ -29,8 +29,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from crtcore.config import TrialResources
 from crtcore.model.backbones import build
-from crtcore.training.device import DeviceImages, Precision, autocast, use_device
-from crtcore.training.epochs import shuffled_batches
+from crtcore.training.engine.device import DeviceImages, Precision, autocast, use_device
+from crtcore.training.engine.epochs import shuffled_batches
 
 CLASSES = ("N", "S", "V", "F", "Q")
 MATMUL_SIZE = {"cuda": 8192, "cpu": 1024}

@@ -39,13 +39,13 @@ from crtcore.model.checkpoint import load_backbone
 from crtcore.pipeline import open_store, plan, prepare, read_sources
 from crtcore.seeding import child_seed
 from crtcore.signal.formats import read_any
-from crtcore.stages import StageStore
-from crtcore.training.cross_validation import CrossValidation
-from crtcore.training.device import DeviceImages, use_device
-from crtcore.training.features import frozen_activations
-from crtcore.training.patients import PatientBeats, patient_beats
-from crtcore.training.pretrain import MODEL_FILE, run_pretrain
-from crtcore.training.sklearn_heads import patient_votes
+from crtcore.stages.store import StageStore
+from crtcore.training.engine.device import DeviceImages, use_device
+from crtcore.training.finetuning.cross_validation import CrossValidation
+from crtcore.training.finetuning.features import frozen_activations
+from crtcore.training.finetuning.patients import PatientBeats, patient_beats
+from crtcore.training.finetuning.sklearn_heads import patient_votes
+from crtcore.training.pretraining.pretrain import MODEL_FILE, run_pretrain
 
 DRAWN = {1: 46, 0: 25}
 NUM_FOLDS = 5

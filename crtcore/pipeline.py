@@ -8,16 +8,15 @@ from pathlib import Path
 import torch
 
 from crtcore.config import Experiment
-from crtcore.data.arrhythmia import arrhythmia_sources
-from crtcore.data.cohort import cohort_sources
 from crtcore.data.prepare import MapJobs, arrhythmia_stage, cohort_stage, run_prepare
 from crtcore.data.recording_shard import arrhythmia_jobs, cohort_jobs
-from crtcore.data.sources import Sources
-from crtcore.stages import Stage, StageStore
-from crtcore.training.epochs import EpochReport
-from crtcore.training.features import features_stage, run_features
-from crtcore.training.finetune import finetune_stage, run_finetune
-from crtcore.training.pretrain import pretrain_stage, run_pretrain
+from crtcore.data.sources import Sources, arrhythmia_sources, cohort_sources
+from crtcore.stages.stage import Stage
+from crtcore.stages.store import StageStore
+from crtcore.training.engine.epochs import EpochReport
+from crtcore.training.finetuning.features import features_stage, run_features
+from crtcore.training.finetuning.finetune import finetune_stage, run_finetune
+from crtcore.training.pretraining.pretrain import pretrain_stage, run_pretrain
 
 OnProgress = Callable[[str, int, int], None]  # what, done, total
 

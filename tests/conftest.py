@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from crtcore.config import Experiment
-from crtcore.data.simulate import simulate
+from crtcore.simulation.write import simulate
 
 # One thread, as a trial has by default: two that wait for each other on a busy machine are far slower.
 torch.set_num_threads(1)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from crtcore.configfile import load_experiment
-from search.space import distributions
+from search.scheduling.sampling.space import distributions
 
 FOLDER = Path(__file__).resolve().parent.parent / "configs"
 OF_BENCHMARKS = {"mitbih_inter", "mitbih_intra"}  # they pre-train and score beats, and search nothing

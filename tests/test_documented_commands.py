@@ -12,8 +12,8 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from search.cli import app
-from search.cluster import connected
+from search.cli.main import app
+from search.cluster.connection import connected
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CLUSTER_PAGE = "docs/cluster.md"

@@ -15,7 +15,7 @@ import pytest
 
 from crtcore.config import Experiment
 from crtcore.configfile import override
-from crtcore.data.cohort import cohort_sources
+from crtcore.data.sources import cohort_sources
 from crtcore.signal.beats import BEAT_SYMBOLS
 from crtcore.signal.formats import read_any
 from crtcore.signal.recording import BeatAnnotation, Recording

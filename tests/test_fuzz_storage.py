@@ -8,15 +8,15 @@ import pytest
 
 from crtcore.config import Experiment
 from crtcore.configfile import override
-from crtcore.data.arrhythmia import arrhythmia_sources
 from crtcore.data.loader import load_images
 from crtcore.data.prepare import prepare_stage, run_prepare
 from crtcore.data.recording_shard import SHARD_FILE, arrhythmia_jobs
 from crtcore.data.shards import encode_shard, read_shard
-from crtcore.data.sources import Sources
+from crtcore.data.sources import Sources, arrhythmia_sources
 from crtcore.errors import StorageError
 from crtcore.signal.recording import Beats
-from crtcore.stages import MANIFEST, Stage, StageStore
+from crtcore.stages.stage import Stage
+from crtcore.stages.store import MANIFEST, StageStore
 from tests.damage import survives
 
 

@@ -19,7 +19,8 @@ from crtcore.data.shards import MEASURES, ShardRows, read_shard
 from crtcore.errors import StorageError
 from crtcore.signal.recording import FloatArray, IntArray, StrArray
 from crtcore.signal.spectrogram import IMAGE_SHAPE
-from crtcore.stages import Stage, StageKey, StageStore
+from crtcore.stages.stage import Stage, StageKey
+from crtcore.stages.store import StageStore
 
 
 @dataclass(frozen=True, kw_only=True)

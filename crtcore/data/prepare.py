@@ -13,7 +13,8 @@ from crtcore.config import Experiment
 from crtcore.data.recording_shard import SHARD_FILE, ShardJob, arrhythmia_jobs, build_shard, cohort_jobs
 from crtcore.data.sources import Sources, predefined_folds
 from crtcore.errors import DataError, StorageError
-from crtcore.stages import JSON, Stage, StageStore
+from crtcore.stages.stage import JSON, Stage
+from crtcore.stages.store import StageStore
 
 PREPARE_VERSION = 2
 

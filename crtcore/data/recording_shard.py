@@ -23,7 +23,8 @@ from crtcore.signal.recording import Beats, Recording
 from crtcore.signal.resample import resample
 from crtcore.signal.spectrogram import SAMPLING_RATE_HZ, spectrogram_images
 from crtcore.signal.waveform import as_images, waveforms
-from crtcore.stages import Stage, StageStore
+from crtcore.stages.stage import Stage
+from crtcore.stages.store import StageStore
 
 SHARD_VERSION = 3
 SHARD_FILE = "shard.parquet"

@@ -18,7 +18,7 @@ from crtcore.config import QualityFlag, Settings, SpectrogramConfig
 from crtcore.errors import ConfigError, StorageError
 from crtcore.prediction.network import BACKBONE_FILE, HEAD_FILE, encode_model, load_model
 from crtcore.prediction.predictor import Predictor, Preparation
-from crtcore.stages import sha256_of
+from crtcore.stages.store import sha256_of
 
 BUNDLE_FILE: Final = "bundle.json"
 FORMAT: Final = "crtsearch bundle"

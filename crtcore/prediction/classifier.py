@@ -22,7 +22,7 @@ from crtcore.prediction.predictor import Predictor, Preparation
 from crtcore.prediction.refit import Refit
 from crtcore.signal.formats import read_any
 from crtcore.signal.recording import Recording
-from crtcore.training.patients import PatientBeats
+from crtcore.training.finetuning.patients import PatientBeats
 
 Recordings = Sequence[Recording | Path | str]
 

@@ -19,7 +19,7 @@ from crtcore.model.checkpoint import (
     load_backbone,
     load_into,
 )
-from crtcore.training.heads import BeatHead, LeadFusion
+from crtcore.training.finetuning.heads import BeatHead, LeadFusion
 
 BACKBONE_FILE: Final = "backbone.safetensors"
 HEAD_FILE: Final = "head.safetensors"

@@ -21,8 +21,8 @@ from crtcore.signal.formats import read_any
 from crtcore.signal.leads import derive_leads
 from crtcore.signal.quality import MIN_DURATION_S, quality_flags
 from crtcore.signal.recording import Recording
-from crtcore.training.fold_training import SCORING_BATCH_SIZE
-from crtcore.training.patients import LOWEST_AMPLITUDE_MV
+from crtcore.training.finetuning.fold_training import SCORING_BATCH_SIZE
+from crtcore.training.finetuning.patients import LOWEST_AMPLITUDE_MV
 
 REFUSED: Final[tuple[QualityFlag, ...]] = ("flat", "missing", "noisy", "too_few_beats", "too_short")
 """Clipped peaks are let pass: the spectrogram of a beat with a cut-off peak still shows its course."""

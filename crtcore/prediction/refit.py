@@ -18,14 +18,15 @@ from crtcore.model.backbones import Backbone
 from crtcore.model.checkpoint import load_backbone, load_into
 from crtcore.prediction.network import BACKBONE_FILE, HEAD_FILE, BeatModel, encode_model, load_model
 from crtcore.seeding import child_seed
-from crtcore.stages import Stage, StageStore
-from crtcore.training.cross_validation import initial_features
-from crtcore.training.device import DeviceImages
-from crtcore.training.epochs import EpochReport, fit
-from crtcore.training.features import frozen_activations
-from crtcore.training.fold_training import FoldTraining
-from crtcore.training.patients import PatientBeats, patient_beats
-from crtcore.training.pretrain import MODEL_FILE
+from crtcore.stages.stage import Stage
+from crtcore.stages.store import StageStore
+from crtcore.training.engine.device import DeviceImages
+from crtcore.training.engine.epochs import EpochReport, fit
+from crtcore.training.finetuning.cross_validation import initial_features
+from crtcore.training.finetuning.features import frozen_activations
+from crtcore.training.finetuning.fold_training import FoldTraining
+from crtcore.training.finetuning.patients import PatientBeats, patient_beats
+from crtcore.training.pretraining.pretrain import MODEL_FILE
 
 REFIT_VERSION: Final = 1
 NOT_TRAINED_BY: Final = ("folds", "repeats")  # how a trial is scored; all patients are trained on here

@@ -23,11 +23,11 @@ from crtcore.evaluation.trained_comparators import clinical_comparators, feature
 from crtcore.model.backbones import GROUPS
 from crtcore.pipeline import OnProgress, plan
 from crtcore.signal.formats import read_any
-from crtcore.training.device import use_device
-from crtcore.training.features import load_activations, run_features
-from crtcore.training.pretrain import run_pretrain
-from search.out_of_fold import OutOfFold
-from search.winner import Winner
+from crtcore.training.engine.device import use_device
+from crtcore.training.finetuning.features import load_activations, run_features
+from crtcore.training.pretraining.pretrain import run_pretrain
+from search.results.out_of_fold import OutOfFold
+from search.results.winner import Winner
 
 FROM_SCRATCH = "the best network from scratch"
 POOLED_TO = 16  # pixels a side: plain models gain nothing from more, and take long over it

@@ -1,6 +1,5 @@
 """Everything that the report of a sweep says, gathered once: tables, figures, words, and numbers."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,41 +10,24 @@ from crtcore.evaluation.performance import Performance, beat_performance, perfor
 from crtcore.evaluation.permutation import SelectionTest, selection_test
 from crtcore.evaluation.table_one import table_one
 from crtcore.pipeline import OnProgress
-from crtcore.training.epochs import EpochReport, decode_history
-from crtcore.training.pretrain import HISTORY_FILE
-from search.out_of_fold import OutOfFold, read_beats
-from search.provenance import provenance
-from search.report import figures
-from search.report.beat_figures import grad_cam_caption
-from search.report.checklist import Item, checklist
 from search.report.competitors import Competition, compete
-from search.report.facts import run_facts
-from search.report.fold_curves import fold_curves_figure
-from search.report.result_tables import (
-    Table,
+from search.report.pictures import Figure, pictures
+from search.report.tables.sweep import sharing_table, trial_table
+from search.report.tables.table import Table
+from search.report.tables.winner import (
     beat_table,
     cohort_table,
     competitor_table,
     paper_table,
     performance_table,
-    sharing_table,
-    trial_table,
 )
-from search.report.sample_beats import grad_cam_figure, numbered, spectrogram_figure
-from search.report.words import verdict
-from search.study import open_study
-from search.winner import Winner, find_winner, has_grad_cam, refit
+from search.report.tripod import Item, checklist, run_facts
+from search.report.verdict import verdict
+from search.results.out_of_fold import OutOfFold, read_beats
+from search.results.provenance import provenance
+from search.results.winner import Winner, find_winner
 
 TEST_SEED = 0  # of the permutations and draws; fixed, so that the same sweep always gets the same report
-DRAWN_RULES = ("guideline", "LBBB")  # how the names of rules begin that say yes or no
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """An SVG element and what it shows."""
-
-    svg: str
-    caption: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +82,7 @@ def gather(storage: str, name: str, *, on_progress: OnProgress = lambda what, do
         banner=_banner(winner),
         sentences=sentences,
         tables=tables,
-        figures=_figures(winner, predictions, competition, on_progress),
+        figures=pictures(winner, predictions, competition, on_progress),
         checklist=checklist(run_facts(winner, predictions, found, sentences)),
         provenance=provenance(winner),
         hours_saved=hours_saved,
@@ -118,70 +100,6 @@ def _by_beat(winner: Winner, predictions: OutOfFold) -> Mapping[str, MeanSd] | N
     if beats is None:
         return None
     return beat_performance(predictions.label_P[beats.patient_B], beats.score_RB, beats.fold_RB)
-
-
-def _figures(
-    winner: Winner, predictions: OutOfFold, competition: Competition, on_progress: OnProgress
-) -> dict[str, Figure]:
-    label_P, score_P = predictions.label_P, predictions.scores()[:, winner.leaderboard.winner]
-    study = open_study(winner.base.storage, winner.base.name, create=False)
-    best_first = sorted(competition.comparisons, key=lambda other: -other.auc.estimate)
-    others = {other.name: competition.scores[other.name] for other in best_first}
-    rules = {name: score for name, score in competition.scores.items() if name.startswith(DRAWN_RULES)}
-    curves = figures.curves_of(study.get_trials(deepcopy=False))
-    drawn = {
-        "roc": (
-            figures.roc_figure(label_P, score_P, others),
-            "ROC curves, pooled over folds: the winner as the search saw it, and its strongest competitors.",
-        ),
-        "calibration": (
-            figures.calibration_figure(label_P, score_P, winner.base.cohort.class_names),
-            "Calibration in fifths of the patients; ticks are patients. Perfect is the diagonal.",
-        ),
-        "decision": (
-            figures.decision_figure(label_P, score_P, rules),
-            "Decision curve (Vickers & Elkin 2006): a model is of use where its line is the highest.",
-        ),
-        "learning": (
-            figures.learning_figure(curves, winner.row.number),
-            f"Learning curves of all trials; trial {winner.row.number}, the winner, in red.",
-        ),
-        "folds": (
-            fold_curves_figure(_history(winner)),
-            "The winner's learning curves in all folds; the last epoch counts.",
-        ),
-        "importance": (
-            figures.importance_figure(study),
-            "How much each hyperparameter mattered among the complete trials.",
-        ),
-        "parallel": (figures.parallel_figure(study), "Complete trials, one line each, by hyperparameters."),
-    } | _beat_figures(winner, predictions, on_progress)
-    return {name: Figure(svg=svg, caption=text) for name, (svg, text) in drawn.items() if svg is not None}
-
-
-def _history(winner: Winner) -> list[EpochReport]:
-    path = winner.store.path(winner.plan.finetune, HISTORY_FILE)
-    return decode_history(json.loads(path.read_bytes()))
-
-
-def _beat_figures(
-    winner: Winner, predictions: OutOfFold, on_progress: OnProgress
-) -> dict[str, tuple[str | None, str]]:
-    """Spectrograms of some patients' first beats, and the refitted network's Grad-CAM over them; none where
-    the network sees waveforms.
-    """
-    if winner.experiment.takes_waveforms:
-        return {}
-    caption = (
-        "Spectrograms of one beat of some patients, as the network is given them (the paper's Figure 2)."
-    )
-    names = numbered(len(predictions.patient_ids))
-    drawn: dict[str, tuple[str | None, str]] = {"spectrograms": (spectrogram_figure(winner, names), caption)}
-    if has_grad_cam(winner):
-        model = refit(winner, on_progress=on_progress)
-        said = grad_cam_caption(winner.base.cohort.class_names[1])
-        drawn["grad_cam"] = (grad_cam_figure(winner, names, model), said)
-    return drawn
 
 
 def _results(

@@ -16,8 +16,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from crtcore.pipeline import OnProgress
 from search.report.content import Content, gather
-from search.report.result_tables import Table
-from search.study import sweep_dir
+from search.report.tables.table import Table
+from search.study.folder import sweep_dir
 
 PAGE = "report.html"
 RESULTS = "results.json"

@@ -20,7 +20,7 @@ from ray.autoscaler._private.aws.node_provider import AWSNodeProvider
 from ray.autoscaler._private.commands import _bootstrap_config
 from ray.autoscaler.tags import NODE_KIND_WORKER, TAG_RAY_NODE_KIND
 
-from search.remote.tunnel import RAY
+from search.cluster.remote.tunnel import RAY
 from tests.aws_server import aws_server
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -22,10 +22,10 @@ import yaml
 from ray._private.utils import get_num_cpus
 
 from crtcore.errors import SweepError
-from search.remote.dashboard import forward_dashboards
-from search.remote.job import find_job, job_client, sweep_on_cluster
-from search.remote.tunnel import HOST, JOB_PORT, RAY, forwarded, free_port
-from search.study import open_study
+from search.cluster.remote.dashboards import forward_dashboards
+from search.cluster.remote.job import find_job, job_client, sweep_on_cluster
+from search.cluster.remote.tunnel import HOST, JOB_PORT, RAY, forwarded, free_port
+from search.study.study import open_study
 from tests.cluster.builds import Builds
 from tests.cluster.hosts import HEAD, WORKERS, Hosts, require_hosts
 

@@ -12,12 +12,12 @@ import pytest
 
 from crtcore.config import Experiment
 from crtcore.configfile import override
-from search.study import sweep_dir
-from search.sweep import run_sweep
-from search.update import TrialUpdate
+from search.study.folder import sweep_dir
+from search.study.update import TrialUpdate
+from search.sweep.run import run_sweep
 from tests.aws_server import aws_server
+from tests.search.sweep.test_run import DRIVER, REPOSITORY, record, small_sweep
 from tests.search.sweep_here import sweep_here
-from tests.search.test_sweep import DRIVER, REPOSITORY, record, small_sweep
 
 BUCKET = "sweeps"
 

@@ -12,8 +12,9 @@ from crtcore.configfile import override
 from crtcore.data.loader import load_images
 from crtcore.model.checkpoint import load_backbone
 from crtcore.pipeline import open_store, plan, prepare, read_sources, run_trial
-from crtcore.stages import Stage, StageStore
-from crtcore.training.features import load_activations
+from crtcore.stages.stage import Stage
+from crtcore.stages.store import StageStore
+from crtcore.training.finetuning.features import load_activations
 
 CPU = torch.device("cpu")
 

@@ -15,12 +15,13 @@ from optuna.trial import FrozenTrial
 
 from crtcore.config import Experiment
 from crtcore.pipeline import Plan
-from crtcore.stages import Stage, StageStore
-from crtcore.training.epochs import EpochReport, encode_history
-from search.objectives import directions
-from search.proposal import Proposal
-from search.session import Session
-from search.update import TrialUpdate
+from crtcore.stages.stage import Stage
+from crtcore.stages.store import StageStore
+from crtcore.training.engine.epochs import EpochReport, encode_history
+from search.scheduling.sampling.objectives import directions
+from search.scheduling.session import Session
+from search.scheduling.trials import Proposal
+from search.study.update import TrialUpdate
 
 NUM_EPOCHS = 5
 EPOCH_S = 0.5

@@ -10,8 +10,9 @@ from optuna.trial import TrialState, create_trial
 from crtcore.config import Experiment
 from crtcore.configfile import override
 from crtcore.pipeline import open_store, plan, read_sources, run_trial
-from search.identity import keep_identity
-from search.study import open_study, sweep_dir
+from search.study.config import keep_identity
+from search.study.folder import sweep_dir
+from search.study.study import open_study
 
 SPACE: dict[str, BaseDistribution] = {
     "pretrain.objective": CategoricalDistribution(["aami5", "none"]),

@@ -6,10 +6,11 @@ import optuna
 
 from crtcore.config import Experiment
 from crtcore.pipeline import open_store, plan, prepare, read_sources, run_trial
-from crtcore.training.device import use_device
-from search.identity import keep_identity
-from search.session import Session
-from search.study import open_study, sweep_dir
+from crtcore.training.engine.device import use_device
+from search.scheduling.session import Session
+from search.study.config import keep_identity
+from search.study.folder import sweep_dir
+from search.study.study import open_study
 
 
 def sweep_here(experiment: Experiment) -> None:

@@ -9,16 +9,15 @@ import pytest
 
 from crtcore.config import Experiment
 from crtcore.configfile import override
-from crtcore.data.arrhythmia import arrhythmia_sources
-from crtcore.data.cohort import cohort_sources
 from crtcore.data.loader import load_images
 from crtcore.data.prepare import cohort_stage, prepare_stage, run_prepare
 from crtcore.data.recording_shard import SHARD_FILE, ShardJob, arrhythmia_jobs, cohort_jobs, evenly_spaced
-from crtcore.data.sources import Sources
+from crtcore.data.sources import Sources, arrhythmia_sources, cohort_sources
 from crtcore.errors import DataError, StorageError
 from crtcore.signal.recording import Beats, Recording
 from crtcore.signal.wfdb_reader import write_recording
-from crtcore.stages import StageKey, StageStore
+from crtcore.stages.stage import StageKey
+from crtcore.stages.store import StageStore
 
 
 def read(experiment: Experiment) -> Sources:

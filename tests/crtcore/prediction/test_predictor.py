@@ -19,8 +19,8 @@ from crtcore.prediction.onnx_file import NEEDED, write_onnx
 from crtcore.prediction.predictor import BeatInputs, Predictor, Preparation, beat_logits, patient_probability
 from crtcore.prediction.refit import load_refit, refit_stage, run_refit
 from crtcore.signal.recording import FloatArray, Recording
-from crtcore.training.patients import patient_beats, patient_scores
-from crtcore.training.pretrain import run_pretrain
+from crtcore.training.finetuning.patients import patient_beats, patient_scores
+from crtcore.training.pretraining.pretrain import run_pretrain
 
 CPU = torch.device("cpu")
 PREPARATION = Preparation(spectrogram=SpectrogramConfig(), leads=("II", "V1"), max_beats=2)

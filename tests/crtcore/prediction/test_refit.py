@@ -12,8 +12,9 @@ from crtcore.prediction.network import encode_model, load_model
 from crtcore.prediction.predictor import BeatInputs, Preparation, beat_logits
 from crtcore.prediction.refit import load_refit, refit_stage, run_refit
 from crtcore.signal.formats import read_any
-from crtcore.stages import Stage, StageStore
-from crtcore.training.pretrain import MODEL_FILE, run_pretrain
+from crtcore.stages.stage import Stage
+from crtcore.stages.store import StageStore
+from crtcore.training.pretraining.pretrain import MODEL_FILE, run_pretrain
 
 CPU = torch.device("cpu")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.ec57 import gross, score_beats
 from crtcore.errors import DataError
-from crtcore.evaluation.ec57 import gross, score_beats
 from crtcore.signal.r_peaks import detect_r_peaks
 from crtcore.signal.recording import FloatArray, IntArray
 from crtcore.signal.wfdb_reader import list_records, read_flutter_intervals, read_recording

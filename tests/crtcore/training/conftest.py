@@ -2,8 +2,9 @@
 
 import pytest
 
-from crtcore.stages import Stage, StageStore
-from crtcore.training.pretrain import pretrain_stage, run_pretrain
+from crtcore.stages.stage import Stage
+from crtcore.stages.store import StageStore
+from crtcore.training.pretraining.pretrain import pretrain_stage, run_pretrain
 from tests.crtcore.training.tiny_sets import CPU, Prepared, Source, commit_set, experiment_with
 
 

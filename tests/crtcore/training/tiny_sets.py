@@ -11,7 +11,8 @@ from crtcore.data.recording_shard import SHARD_FILE
 from crtcore.data.shards import encode_shard
 from crtcore.signal.beats import aami_labels
 from crtcore.signal.recording import Beats
-from crtcore.stages import Stage, StageStore
+from crtcore.stages.stage import Stage
+from crtcore.stages.store import StageStore
 
 CPU = torch.device("cpu")
 LEADS = ("I", "V1")

@@ -11,9 +11,9 @@ import pytest
 
 from crtcore.config import Experiment
 from crtcore.errors import SweepError
-from search.leaderboard import build_leaderboard
 from search.report.page import PAGE, RESULTS, write_report
-from search.study import open_study
+from search.results.leaderboard import build_leaderboard
+from search.study.study import open_study
 
 
 @pytest.fixture(scope="module")

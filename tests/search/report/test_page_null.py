@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from crtcore.config import Experiment
-from crtcore.data.simulate import simulate
+from crtcore.simulation.write import simulate
 from search.report.page import PAGE, RESULTS, write_report
 from tests.search.sweep_here import sweep_here
 

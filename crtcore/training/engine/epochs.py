@@ -1,0 +1,151 @@
+"""The one training loop: epoch after epoch, each reported, each a point to go on from.
+
+What a learner does in an epoch depends on its state and the epoch's number alone (its random numbers come
+from a child seed that names the epoch), so a run that was interrupted ends with the same bits as one that was
+not.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crtcore.errors import DivergedError
+from crtcore.model.checkpoint import decode_tensors, encode_tensors
+from crtcore.signal.recording import IntArray
+from crtcore.stages.stage import Stage
+from crtcore.stages.store import StageStore
+
+WARMUP_FRACTION = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochReport:
+    """One finished epoch (1-based) of a stage; `num_images` counts the images it trained on, or passed
+    through.
+    """
+
+    stage: str
+    epoch: int
+    num_epochs: int
+    metrics: dict[str, float]
+    num_images: int
+    seconds: float
+
+
+class Learner(Protocol):
+    """What `fit` trains. `run_epoch` returns the epoch's metrics, "loss" among them, and the images it
+    trained on.
+    """
+
+    def run_epoch(self, epoch: int) -> tuple[dict[str, float], int]: ...
+
+    def state(self) -> dict[str, Tensor]: ...
+
+    def load_state(self, tensors: Mapping[str, Tensor], *, name: str) -> None: ...
+
+
+def fit(
+    store: StageStore,
+    stage: Stage,
+    learner: Learner,
+    *,
+    num_epochs: int,
+    finish: Callable[[list[EpochReport]], None],
+) -> Iterator[EpochReport]:
+    """Train for `num_epochs`, going on after the last epoch that an interrupted run of the same stage
+    finished.
+
+    Yields one report an epoch, first those of the interrupted run. Each epoch but the last leaves a progress
+    file once more is asked for after its report: a trial that is stopped there is done with, and its state,
+    hundreds of megabytes, would be written for nobody. After the last, `finish` gets all reports and commits
+    the stage, before the last report is yielded: whoever stops listening there has lost nothing. Raises
+    DivergedError when the loss is not finite, StorageError on a damaged progress file.
+    """
+    reports = _resume(store, stage, learner)
+    yield from reports
+    for epoch in range(len(reports) + 1, num_epochs + 1):
+        start_s = time.monotonic()
+        metrics, num_images = learner.run_epoch(epoch)
+        require_finite(metrics["loss"], stage, epoch)
+        report = EpochReport(
+            stage=stage.name,
+            epoch=epoch,
+            num_epochs=num_epochs,
+            metrics=metrics,
+            num_images=num_images,
+            seconds=time.monotonic() - start_s,
+        )
+        reports.append(report)
+        if epoch == num_epochs:
+            finish(reports)
+        yield report
+        if epoch < num_epochs:
+            store.save_progress(stage, encode_tensors(learner.state(), {"history": encode_history(reports)}))
+
+
+def _resume(store: StageStore, stage: Stage, learner: Learner) -> list[EpochReport]:
+    """Load the progress file into the learner, if there is one; the reports of the epochs it has seen."""
+    progress = store.load_progress(stage)
+    if progress is None:
+        return []
+    name = f"the progress file of {stage} in {store.uri}"
+    tensors, metadata = decode_tensors(progress, name=name)
+    learner.load_state(tensors, name=name)
+    return decode_history(metadata["history"])
+
+
+def require_finite(value: float | Tensor, stage: Stage, epoch: int) -> None:
+    """Raises DivergedError naming the stage and the epoch unless all of `value` is finite."""
+    finite = math.isfinite(value) if isinstance(value, float) else bool(torch.isfinite(value).all())
+    if not finite:
+        raise DivergedError(f"{stage} left the finite numbers in epoch {epoch}; lower its learning rate")
+
+
+def encode_history(reports: list[EpochReport]) -> list[dict[str, Any]]:
+    """Reports as JSON values."""
+    return [asdict(report) for report in reports]
+
+
+def decode_history(history: list[dict[str, Any]]) -> list[EpochReport]:
+    """The reports that `encode_history` wrote."""
+    return [EpochReport(**report) for report in history]
+
+
+def learning_rate_at(step: int, num_steps: int, peak: float) -> float:
+    """One-cycle schedule: linear warm-up over the first tenth of the steps, then half a cosine down to almost
+    0.
+
+    `step` counts from 0 to `num_steps` - 1. Smith & Topin 2018 (arXiv 1708.07120), in the cosine form of
+    Loshchilov & Hutter 2017 (arXiv 1608.03983). A function of the step alone, so there is no schedule to
+    store.
+    """
+    warmup = max(1, round(WARMUP_FRACTION * num_steps))
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup + 1) / (num_steps - warmup + 1)))
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, step: int, num_steps: int, peak: float) -> None:
+    """Give all parameters `learning_rate_at` this step."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate_at(step, num_steps, peak)
+
+
+def num_batches(num_examples: int, batch_size: int) -> int:
+    """How many batches of at most `batch_size` hold all examples."""
+    return math.ceil(num_examples / batch_size)
+
+
+def shuffled_batches(num_examples: int, batch_size: int, seed: int) -> list[IntArray]:
+    """All examples in random order, in batches of at most `batch_size` whose sizes differ by one at most.
+
+    A small last batch would give its examples a larger say in the weights than the others have.
+    """
+    order = np.random.default_rng(seed).permutation(num_examples)
+    return list(np.array_split(order, num_batches(num_examples, batch_size)))

@@ -1,0 +1,219 @@
+"""The stage `finetune`: one trial on the cohort, under patient-wise cross-validation with all folds in
+lockstep.
+
+Each epoch trains every fold's network once and then reports, so that a trial judged early is judged on all
+folds. The last epoch counts: picking the best one would pick it on the patients who are scored.
+"""
+
+import io
+import json
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from torch import nn
+
+from crtcore.config import Experiment
+from crtcore.data.loader import load_images
+from crtcore.data.splits import cohort_folds
+from crtcore.errors import ConfigError
+from crtcore.evaluation.metrics import auc, classification
+from crtcore.model.backbones import GROUPS
+from crtcore.model.checkpoint import load_backbone
+from crtcore.stages.stage import JSON, Stage
+from crtcore.stages.store import StageStore
+from crtcore.training.engine.device import on_device_if_it_fits, precision_identity
+from crtcore.training.engine.epochs import EpochReport, decode_history, encode_history, fit
+from crtcore.training.finetuning.cross_validation import (
+    CrossValidation,
+    OutOfFold,
+    RepeatedFolds,
+    fit_classifiers,
+)
+from crtcore.training.finetuning.features import features_stage, load_activations
+from crtcore.training.finetuning.patients import PatientBeats, patient_beats
+from crtcore.training.pretraining.pretrain import HISTORY_FILE, MODEL_FILE
+
+FINETUNE_VERSION: Final = 4
+LINEAR: Final = "linear"
+GRADIENT_SETTINGS: Final = ("learning_rate", "batch_size", "weight_decay")  # idle where nothing descends
+OOF_FILE: Final = "oof.parquet"
+BEATS_FILE: Final = "beats.parquet"
+CLASSIFICATION_FACTS: Final = ("accuracy", "sensitivity", "specificity")
+
+
+def finetune_stage(experiment: Experiment, pretrain: Stage, cohort: Stage) -> Stage:
+    """The identity of one trial: its fine-tuning settings, the seed, and the stages it reads.
+
+    Raises ConfigError for a scikit-learn head where some groups are to be trained.
+    """
+    head, frozen_groups = experiment.finetune.head, experiment.finetune.frozen_groups
+    if head != LINEAR and frozen_groups < len(GROUPS):
+        raise ConfigError(
+            f"finetune.head {head} is fitted to the features of a frozen network, and finetune.frozen_groups "
+            f"is {frozen_groups}; set it to {len(GROUPS)}, or the head to {LINEAR}"
+        )
+    features = features_stage(experiment, pretrain, cohort)
+    return Stage(
+        name="finetune",
+        config={**_identity(experiment), "seed": experiment.seed},
+        inputs=(pretrain.digest, cohort.digest, *([] if features is None else [features.digest])),
+        version=FINETUNE_VERSION,
+    )
+
+
+def _identity(experiment: Experiment) -> dict[str, JSON]:
+    config = experiment.finetune.model_dump(mode="json")
+    if experiment.finetune.head != LINEAR:
+        config = {name: value for name, value in config.items() if name not in GRADIENT_SETTINGS}
+    trains_body = experiment.finetune.frozen_groups < len(GROUPS)
+    return {**config, **(precision_identity(experiment) if trains_body else {})}
+
+
+def run_finetune(
+    store: StageStore,
+    stage: Stage,
+    experiment: Experiment,
+    pretrain: Stage,
+    features: Stage | None,
+    cohort: Stage,
+    device: torch.device,
+) -> Iterator[EpochReport]:
+    """Fine-tune and score every fold; one report an epoch, read back where the stage is committed already.
+
+    A scikit-learn head reports once, as after the last epoch. Commits `oof.parquet` (each patient's score
+    from the fold that did not train on it), `beats.parquet` (those of its beats, where the head scores
+    beats), `history.json` and facts. Raises DataError if the cohort has too
+    few patients of a class for the folds, DivergedError if the training leaves the finite numbers.
+    """
+    if store.find(stage) is not None:
+        yield from decode_history(json.loads(store.path(stage, HISTORY_FILE).read_bytes()))
+        return
+    images = load_images(store, cohort)
+    body = _trained_part(store, pretrain, experiment.finetune.frozen_groups).to(device)
+    inputs = (
+        torch.from_numpy(np.array(images.image_NFT))
+        if features is None
+        else load_activations(store, features)
+    )
+    beats = patient_beats(
+        images,
+        on_device_if_it_fits(inputs, device),
+        device=device,
+        amplitude=experiment.finetune.amplitude,
+    )
+    manifest = store.find(cohort)
+    assert manifest is not None  # its images were just read
+    folds = cohort_folds(
+        beats.id_P,
+        beats.label_P,
+        given=manifest.facts["folds"],
+        num_folds=experiment.finetune.folds,
+        num_repeats=experiment.finetune.repeats,
+        seed=experiment.seed,
+    )
+    if experiment.finetune.head != LINEAR:
+        yield _fit_classifiers(store, stage, experiment, beats, folds)
+        return
+    learner = CrossValidation(stage, experiment, body, beats, folds)
+    yield from fit(
+        store,
+        stage,
+        learner,
+        num_epochs=experiment.finetune.epochs,
+        finish=lambda reports: _commit(store, stage, learner.out_of_fold, reports),
+    )
+
+
+def _trained_part(store: StageStore, pretrain: Stage, num_frozen: int) -> nn.Module:
+    """The groups that are trained on the cohort; none, and no file is read, where all are frozen."""
+    if num_frozen == len(GROUPS):
+        return nn.Sequential()
+    return load_backbone(store.path(pretrain, MODEL_FILE)).tail(num_frozen)
+
+
+def _fit_classifiers(
+    store: StageStore, stage: Stage, experiment: Experiment, beats: PatientBeats, folds: RepeatedFolds
+) -> EpochReport:
+    start_s = time.monotonic()
+    scored, metrics = fit_classifiers(experiment, beats, folds)
+    num_beats = sum(len(beats.beats_of(fold.train_P)) for fold in scored.fold_of.values())
+    last = experiment.finetune.epochs  # it gets no better: to be compared with others' last epoch
+    report = EpochReport(
+        stage=stage.name,
+        epoch=last,
+        num_epochs=last,
+        metrics=metrics,
+        num_images=num_beats * beats.num_leads,
+        seconds=time.monotonic() - start_s,
+    )
+    _commit(store, stage, scored, [report])
+    return report
+
+
+def _commit(store: StageStore, stage: Stage, scored: OutOfFold, reports: list[EpochReport]) -> None:
+    label_P = scored.beats.label_P
+    classified = [classification(label_P, score_P) for score_P in scored.score_RP]
+    num_beats = len(scored.beats.patient_B)
+    facts = {
+        "auc": reports[-1].metrics["auc"],
+        "auc_sd": reports[-1].metrics["auc_sd"],
+        "pooled_auc": float(np.mean([auc(label_P, score_P) for score_P in scored.score_RP])),
+        **{name: float(np.mean([figures[name] for figures in classified])) for name in CLASSIFICATION_FACTS},
+        "num_patients": len(label_P),
+        "num_beats": num_beats,
+        "num_images": num_beats * scored.beats.num_leads,
+        "seconds": sum(report.seconds for report in reports),
+    }
+    files = {
+        OOF_FILE: _encode_oof(scored),
+        HISTORY_FILE: json.dumps(encode_history(reports), indent=1).encode(),
+    }
+    if not np.isnan(scored.score_RB).any():  # scikit-learn's heads score a patient as a whole
+        files[BEATS_FILE] = _encode_beats(scored)
+    store.commit(stage, files, facts)
+
+
+def _encode_oof(scored: OutOfFold) -> bytes:
+    """Parquet, one row a repeat and patient; `score` is the probability of label 1."""
+    beats = scored.beats
+    num_repeats, num_patients = scored.score_RP.shape
+    num_beats_P = np.bincount(beats.patient_B, minlength=num_patients)
+    table = pa.table(
+        {
+            "patient_id": np.tile(beats.id_P, num_repeats),
+            "label": np.tile(beats.label_P, num_repeats),
+            "repeat": np.repeat(np.arange(num_repeats), num_patients),
+            "fold": scored.fold_RP.ravel(),
+            "score": scored.score_RP.ravel(),
+            "num_beats": np.tile(num_beats_P, num_repeats),
+            "num_images": np.tile(num_beats_P * beats.num_leads, num_repeats),
+        }
+    )
+    return _parquet(table)
+
+
+def _encode_beats(scored: OutOfFold) -> bytes:
+    """Parquet, one row a repeat and beat; `beat` counts the beats of the prepared set."""
+    patient_B = scored.beats.patient_B
+    num_repeats, num_beats = scored.score_RB.shape
+    table = pa.table(
+        {
+            "patient_id": np.tile(scored.beats.id_P[patient_B], num_repeats),
+            "repeat": np.repeat(np.arange(num_repeats), num_beats),
+            "fold": scored.fold_RP[:, patient_B].ravel(),
+            "beat": np.tile(np.arange(num_beats), num_repeats),
+            "score": scored.score_RB.ravel(),
+        }
+    )
+    return _parquet(table)
+
+
+def _parquet(table: pa.Table) -> bytes:
+    stream = io.BytesIO()
+    pq.write_table(table, stream)
+    return stream.getvalue()

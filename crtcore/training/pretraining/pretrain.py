@@ -1,0 +1,135 @@
+"""The stage `pretrain`: a network learns to tell heartbeats apart, each image an example of its own."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Final
+
+import numpy as np
+import torch
+
+from crtcore.config import Experiment
+from crtcore.data.loader import ImageSet, load_images
+from crtcore.model.backbones import Classifier, build
+from crtcore.model.checkpoint import encode_classifier
+from crtcore.model.statistics import set_batch_statistics
+from crtcore.seeding import child_seed
+from crtcore.stages.stage import Stage
+from crtcore.stages.store import StageStore
+from crtcore.training.engine.device import DeviceImages, precision_identity
+from crtcore.training.engine.epochs import EpochReport, encode_history, fit, num_batches
+from crtcore.training.pretraining.beat_scores import SCORES_FILE, BeatScores
+from crtcore.training.pretraining.beat_training import BeatTraining
+from crtcore.training.pretraining.data_parallel import ParallelTraining, training_devices
+
+PRETRAIN_VERSION: Final = 3
+MODEL_FILE: Final = "model.safetensors"
+HISTORY_FILE: Final = "history.json"
+NUM_STATISTICS_IMAGES: Final = 4096
+STATISTICS_BATCH_SIZE: Final = 256
+
+
+def pretrain_stage(experiment: Experiment, arrhythmia: Stage) -> Stage:
+    """The identity of one pre-training: its settings, the seed and the images. An untrained network has few
+    settings.
+    """
+    config = experiment.pretrain.model_dump(mode="json")
+    if experiment.pretrain.objective == "none":
+        config = {name: config[name] for name in ("architecture", "depth", "objective")}
+    if not experiment.pretrain.architecture.startswith("resnet"):
+        del config["depth"]
+    return Stage(
+        name="pretrain",
+        config={**config, "seed": experiment.seed, **precision_identity(experiment)},
+        inputs=(arrhythmia.digest,),
+        version=PRETRAIN_VERSION,
+    )
+
+
+def run_pretrain(
+    store: StageStore, stage: Stage, experiment: Experiment, arrhythmia: Stage, device: torch.device
+) -> Iterator[EpochReport]:
+    """Train the network and commit it; one report an epoch, none where it is committed already.
+
+    Commits `model.safetensors`, `history.json` and facts; where the split leaves beats to score also
+    `scores.parquet`, and their figures among the facts. With objective `none` the weights stay random and
+    only the batch-norm statistics are set, in one pass over a sample of the images, so that frozen features
+    are a fair control. Raises DataError if the images cannot serve the objective or split, DivergedError if
+    the loss leaves the finite numbers.
+    """
+    if store.find(stage) is not None:
+        return
+    images = load_images(store, arrhythmia)
+    if experiment.pretrain.objective == "none":
+        network, report = _untrained(stage, experiment, images, device)
+        _commit(store, stage, network, [report])
+        yield report
+        return
+    devices = training_devices(experiment, device)
+    learning: AbstractContextManager[BeatTraining | ParallelTraining] = (
+        nullcontext(BeatTraining(experiment, images, device))
+        if len(devices) == 1
+        else ParallelTraining(experiment, store, arrhythmia, devices)
+    )
+    with learning as learner:
+        yield from fit(
+            store,
+            stage,
+            learner,
+            num_epochs=experiment.pretrain.epochs,
+            finish=lambda reports: _commit(
+                store, stage, learner.network, reports, scores=learner.scores, seed=experiment.seed
+            ),
+        )
+
+
+def _commit(
+    store: StageStore,
+    stage: Stage,
+    network: Classifier,
+    reports: list[EpochReport],
+    *,
+    scores: BeatScores | None = None,
+    seed: int = 0,
+) -> None:
+    facts = {
+        "architecture": network.backbone.architecture,
+        "depth": network.backbone.depth,
+        "objective": stage.config["objective"],
+        "classes": list(network.classes),
+        "metrics": reports[-1].metrics,
+        "num_images": reports[-1].num_images,
+        "seconds": sum(report.seconds for report in reports),
+    }
+    files = {
+        MODEL_FILE: encode_classifier(network),
+        HISTORY_FILE: json.dumps(encode_history(reports), indent=1).encode(),
+    }
+    if scores is not None:
+        facts["figures"] = scores.figures(seed=seed)
+        files[SCORES_FILE] = scores.encode()
+    store.commit(stage, files, facts)
+
+
+def _untrained(
+    stage: Stage, experiment: Experiment, images: ImageSet, device: torch.device
+) -> tuple[Classifier, EpochReport]:
+    start_s = time.monotonic()
+    seed = child_seed(experiment.seed, "pretrain")
+    config = experiment.pretrain
+    network = build(config.depth, child_seed(seed, "initial"), architecture=config.architecture).to(device)
+    order = np.random.default_rng(child_seed(seed, "statistics")).permutation(images.num_images)
+    sample = order[:NUM_STATISTICS_IMAGES]
+    batches = np.array_split(sample, num_batches(len(sample), STATISTICS_BATCH_SIZE))
+    on_device = DeviceImages(images.image_NFT, device)
+    set_batch_statistics(network, (on_device.take(batch) for batch in batches))
+    report = EpochReport(
+        stage=stage.name,
+        epoch=1,
+        num_epochs=1,
+        metrics={},
+        num_images=len(sample),
+        seconds=time.monotonic() - start_s,
+    )
+    return network, report

@@ -1,0 +1,97 @@
+"""Ray: connecting to it, the storage that all nodes must see, and how many trials fit."""
+
+import logging
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+
+from crtcore.errors import SweepError
+
+OBJECT_STORE_BYTES = 128 << 20  # of a local Ray: data go through the stage store, not through Ray
+CONNECT_TIMEOUT_S = 5.0
+
+# How Ray behaves where it can only be told by the environment.
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent anywhere
+    "RAY_AIR_NEW_OUTPUT": "0",  # the old output engine is the one that `verbose=0` silences
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean the same in a trial as in the driver
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study is the log
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends the sweep at once; nothing is lost by it
+    "TUNE_GLOBAL_CHECKPOINT_S": "1e9",  # Tune's own snapshots are never read
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # the searcher hands out no more than what fits
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # reasons are in the study and in the live view
+}
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[None]:
+    """A connection to Ray: the cluster at `address` ("auto" or host:port), or a Ray of its own on this
+    machine, with its dashboard on 127.0.0.1, that ends with the block. A connection that is already there is
+    used and left.
+
+    Raises SweepError if there is no cluster at the address.
+    """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if ray.is_initialized():
+        yield
+        return
+    if address is not None:
+        _check_address(address)
+    try:
+        if address is None:
+            ray.init(
+                address="local",  # whatever RAY_ADDRESS says
+                include_dashboard=True,
+                dashboard_host="127.0.0.1",
+                object_store_memory=OBJECT_STORE_BYTES,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        else:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except ConnectionError as error:
+        raise _no_cluster(address or "auto") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _check_address(address: str) -> None:
+    if address.startswith("ray://"):
+        raise SweepError(
+            f"--address {address}: run the sweep on the cluster itself (ray submit, or ray exec with "
+            "--address auto), where it outlives your connection"
+        )
+    if address == "auto":
+        return
+    # Asked here, since Ray keeps trying for minutes.
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise _no_cluster(address) from error
+
+
+def _no_cluster(address: str) -> SweepError:
+    return SweepError(
+        f"no Ray cluster lets us in at {address}: start one with `ray start --head`, set RAY_AUTH_MODE=token "
+        "if it asks for a token, or leave --address out to run on this machine"
+    )
+
+    # It went meanwhile, as spot instances do; no trial will run there.
+
+
+def node_resources() -> list[Mapping[str, float]]:
+    """The resources of each node that is alive."""
+    return [node["Resources"] for node in nodes_alive()]
+
+
+def nodes_alive() -> list[Mapping[str, Any]]:
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]  # Ray annotates only part of its API
+    return [node for node in nodes if node["Alive"]]

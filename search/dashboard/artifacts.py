@@ -1,0 +1,114 @@
+"""The pictures and tables of a complete trial: what they are called in its study, and where their files lie.
+
+A sweep only names them, which costs it a few rows in the study: all of them follow from the trial's last
+stage, so whoever looks at one first draws it (`search/drawn_artifacts.py`). Drawn by the driver they would
+cost it a second a trial.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import optuna
+from optuna.trial import TrialState
+
+from crtcore.stages.stage import StageKey
+from crtcore.stages.store import StageStore
+from search.study.folder import sweep_dir
+
+if TYPE_CHECKING:  # it loads torch, which whoever only looks has no use for
+    from search.study.update import TrialUpdate
+
+KEY_PREFIX: Final = "artifacts:"  # of Optuna's attributes that name a trial's artifacts
+STAGE: Final = "finetune"
+STAGES_ATTR: Final = "stages"
+SVG: Final = "image/svg+xml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArtifactKind:
+    """What hangs on every complete trial."""
+
+    file_name: str
+    mime_type: str
+
+
+ROC = ArtifactKind(file_name="roc.svg", mime_type=SVG)
+CONFUSION = ArtifactKind(file_name="confusion.svg", mime_type=SVG)
+LEARNING = ArtifactKind(file_name="learning.svg", mime_type=SVG)
+CALIBRATION = ArtifactKind(file_name="calibration.svg", mime_type=SVG)
+OUT_OF_FOLD = ArtifactKind(file_name="out_of_fold.csv", mime_type="text/csv")
+KINDS: Final = (ROC, CONFUSION, LEARNING, CALIBRATION, OUT_OF_FOLD)
+GRAD_CAM = ArtifactKind(file_name="grad_cam.svg", mime_type=SVG)
+"""Only of trials that led when they ended, one of which wins: it takes a network refitted on all patients."""
+_NUMBERED: Final = (*KINDS, GRAD_CAM)
+
+
+def artifacts_dir(storage: str, name: str) -> Path:
+    """Where the files of sweep `name` lie once they are drawn."""
+    return sweep_dir(storage, name) / "artifacts"
+
+
+def artifact_id(digest: str, kind: ArtifactKind) -> str:
+    """The name of an artifact of the trial whose last stage is `digest`: hexadecimal digits and hyphens, as
+    the dashboard's addresses want it.
+    """
+    return f"{digest}-{_NUMBERED.index(kind):02x}"
+
+
+def parse_artifact_id(name: str) -> tuple[str, ArtifactKind] | None:
+    """The stage and kind of an artifact; None for what somebody else put into the study."""
+    digest, _, index = name.rpartition("-")
+    kinds = {f"{number:02x}": kind for number, kind in enumerate(_NUMBERED)}
+    return (digest, kinds[index]) if digest and "-" not in digest and index in kinds else None
+
+
+def artifact_links(digest: str, *, leads: bool = False) -> dict[str, str]:
+    """The attributes by which Optuna knows the artifacts of the trial whose last stage is `digest`; `leads`
+    says that no complete trial is better.
+    """
+    return {
+        f"{KEY_PREFIX}{artifact_id(digest, kind)}": json.dumps(
+            {
+                "artifact_id": artifact_id(digest, kind),
+                "filename": kind.file_name,
+                "mimetype": kind.mime_type,
+                "encoding": None,
+            }
+        )
+        for kind in (_NUMBERED if leads else KINDS)
+    }
+
+
+class ArtifactLinks:
+    """Names each trial's artifacts in the study while that is allowed: before the trial is told as finished.
+
+    To be told of every update of a sweep. A trial's stage is there from its last report on, or, where the
+    store had it already, when it starts.
+    """
+
+    def __init__(self, study: optuna.Study, store: StageStore) -> None:
+        self._study = study
+        self._store = store
+        self._best = -math.inf  # AUC of the complete trials
+
+    def on_update(self, update: "TrialUpdate") -> None:
+        """Link the artifacts of a trial that is about to be complete."""
+        if update.state == "COMPLETE" and update.value is not None:
+            self._best = max(self._best, update.value)
+        is_last = update.stage == STAGE and update.epoch == update.num_epochs
+        if update.state != "RUNNING" or not (is_last or update.stage is None):
+            return
+        storage = self._study._storage
+        trial_id = storage.get_trial_id_from_study_id_trial_number(self._study._study_id, update.number)
+        trial = storage.get_trial(trial_id)
+        digest = str(trial.user_attrs[STAGES_ATTR][STAGE])
+        manifest = self._store.find(StageKey(name=STAGE, digest=digest))
+        if trial.state != TrialState.RUNNING or manifest is None:
+            return
+        leads = manifest.facts["auc"] >= self._best
+        for key, value in artifact_links(digest, leads=leads).items():
+            if key not in trial.system_attrs:
+                storage.set_trial_system_attr(trial_id, key, value)

@@ -1,0 +1,113 @@
+"""The note on a sweep's study: its state in words, on the first page that the dashboard shows."""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import optuna
+from optuna.trial import TrialState
+from optuna_dashboard import get_note, save_note
+
+from crtcore.errors import StorageError
+from search.results.leaderboard import Leaderboard, build_leaderboard
+from search.results.outcome import outcome_of
+from search.study.attributes import RAY_DASHBOARD
+from search.study.study import open_study
+
+OURS: Final = "*crtsearch keeps this note; begin it with other words, and it is yours.*"
+NUM_BEST: Final = 5
+
+
+class NoteKeeper:
+    """Writes the note of sweep `name` whenever trials have ended since it was written last."""
+
+    def __init__(self, storage: str, name: str) -> None:
+        self._storage = storage
+        self._name = name
+        self._said: tuple[int, ...] = ()
+
+    def refresh(self) -> bool:
+        """Write the note if there is something new to say; whether it was written."""
+        study = open_study(self._storage, self._name, create=False)
+        trials = study.get_trials(deepcopy=False)
+        state = tuple(sum(trial.state == each for trial in trials) for each in TrialState)
+        if state == self._said:
+            return False
+        self._said = state
+        return write_note(self._storage, self._name)
+
+
+def write_note(storage: str, name: str, board: Leaderboard | None = None) -> bool:
+    """Write the note of sweep `name`, unless a user has made it theirs; `board` is the leaderboard where it
+    is known already. Whether it was written.
+    """
+    study = open_study(storage, name, create=False)
+    there = get_note(study)
+    if there.strip() and not there.startswith(OURS):
+        return False
+    try:
+        result = _result(board or build_leaderboard(storage, name))
+    except StorageError as error:  # stages were removed: what the study knows is still true
+        result = [f"The result cannot be told: {error}."]
+    note = "\n\n".join((OURS, f"## {name}", *result, *_state(study), _commands(name)))
+    if note == there:
+        return False
+    save_note(study, note)
+    return True
+
+
+def _result(board: Leaderboard) -> list[str]:
+    result = list(board.sentences())
+    if board.best is not None:
+        result += ["### Best trials", _table(_best_rows(board))]
+    if board.baselines is not None and board.baselines.comparisons:
+        rows = [
+            (
+                rule.name,
+                f"{rule.auc.estimate:.3f}",
+                f"{rule.test.difference:+.3f}",
+                f"{rule.test.p_value:.2g}",
+            )
+            for rule in board.baselines.comparisons
+        ]
+        result += ["### To beat", _table([("rule", "AUC", "winner ahead by", "p"), *rows])]
+    return result
+
+
+def _best_rows(board: Leaderboard) -> list[tuple[str, ...]]:
+    complete = [row for row in board.rows if row.state == "COMPLETE"][:NUM_BEST]
+    rows = [
+        (
+            str(row.number),
+            f"{row.auc or math.nan:.3f} ± {row.auc_sd or 0.0:.3f}",
+            ", ".join(f"{key.rpartition('.')[2]} {_short(value)}" for key, value in row.params.items()),
+        )
+        for row in complete
+    ]
+    return [("trial", "AUC, mean ± SD over folds", "hyperparameters"), *rows]
+
+
+def _state(study: optuna.Study) -> list[str]:
+    outcome = outcome_of(study)
+    said = ["### The sweep", *outcome.sentences()]
+    address = study.user_attrs.get(RAY_DASHBOARD)
+    if address and outcome.num_unfinished:
+        said.append(f"Nodes, processes and logs while it runs: [Ray's dashboard]({address}).")
+    return said
+
+
+def _commands(name: str) -> str:
+    return (
+        f"### Next\n\n`crtsearch best {name}` ranks all trials, `crtsearch report {name}` writes what the "
+        f"winner is worth, `crtsearch export {name} -o {name}_bundle` makes it a predictor. For research "
+        "only: this is no medical device."
+    )
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join((lines[0], f"|{' --- |' * len(rows[0])}", *lines[1:]))
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,40 @@
+"""A sweep's epochs as TensorBoard event files, one folder a trial, in `sweeps/<name>/tensorboard`."""
+
+import time
+from pathlib import Path
+
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.summary import scalar
+
+from search.study.update import TrialUpdate
+
+
+class EventFiles:
+    """To be told of every update of a sweep: each metric of each epoch becomes a point `stage/metric`.
+
+    An epoch is written through at once, so that TensorBoard shows it while the sweep runs.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._writers: dict[int, EventsWriter] = {}
+
+    def on_update(self, update: TrialUpdate) -> None:
+        """Write the epoch that a running trial has finished."""
+        number = update.number
+        if update.state != "RUNNING":
+            if number in self._writers:
+                self._writers.pop(number).close()
+            return
+        if update.stage is None or update.message:  # started, or in trouble: no new epoch
+            return
+        if number not in self._writers:
+            folder = self._folder / f"trial-{number:04d}"
+            folder.mkdir(parents=True, exist_ok=True)
+            self._writers[number] = EventsWriter(str(folder / "events"))
+        writer = self._writers[number]
+        for name, value in update.metrics.items():
+            summary = scalar(f"{update.stage}/{name}", value)
+            writer.write_event(Event(wall_time=time.time(), step=update.epoch, summary=summary))
+        writer.flush()

@@ -1,0 +1,73 @@
+"""The report's statistical figures, as SVG text.
+
+Legend: P patients, T thresholds.
+"""
+
+from collections.abc import Mapping
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import roc_curve
+
+from crtcore.evaluation.decision_curve import net_benefit, net_benefit_of_all
+from crtcore.signal.recording import IntArray
+from search.report.drawing.style import OTHER_COLOURS, STYLE, WINNER_COLOUR, Float64Array, svg
+
+NUM_GROUPS = 5  # of patients, in the calibration plot
+MAX_CURVES = 5
+
+
+def roc_figure(label_P: IntArray, score_P: Float64Array, others: Mapping[str, Float64Array]) -> str:
+    """Sensitivity against 1 - specificity, pooled over folds: the winner and up to five competitors."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.6, 4.2))
+        axes = figure.add_subplot(aspect="equal", xlabel="1 - specificity", ylabel="sensitivity")
+        axes.plot([0, 1], [0, 1], color="0.8", linewidth=1)
+        for (name, other_P), colour in zip(list(others.items())[:MAX_CURVES], OTHER_COLOURS, strict=False):
+            false, true, _ = roc_curve(label_P, other_P)
+            axes.plot(false, true, color=colour, linewidth=1, label=name)
+        false, true, _ = roc_curve(label_P, score_P)
+        axes.plot(false, true, color=WINNER_COLOUR, linewidth=2, label="winner (naive)")
+        axes.legend(loc="lower right")
+    return svg(figure)
+
+
+def calibration_figure(label_P: IntArray, score_P: Float64Array, class_names: tuple[str, str]) -> str:
+    """Observed against predicted shares of label 1, in fifths of the patients by prediction."""
+    observed, predicted = calibration_curve(label_P, score_P, n_bins=NUM_GROUPS, strategy="quantile")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.6, 4.2))
+        axes = figure.add_subplot(
+            aspect="equal", xlim=(0, 1), ylim=(0, 1), xlabel="predicted probability", ylabel="observed share"
+        )
+        axes.plot([0, 1], [0, 1], color="0.8", linewidth=1)
+        axes.plot(predicted, observed, "o-", color=WINNER_COLOUR)
+        for label, height in ((1, 0.985), (0, 0.015)):
+            some = score_P[label_P == label]
+            axes.plot(some, np.full(len(some), height), "|", color="0.4", markersize=7)
+        axes.text(0.02, 0.94, class_names[1], fontsize=7, color="0.4")
+        axes.text(0.02, 0.04, class_names[0], fontsize=7, color="0.4")
+    return svg(figure)
+
+
+def decision_figure(label_P: IntArray, score_P: Float64Array, rules: Mapping[str, Float64Array]) -> str:
+    """Net benefit over threshold probabilities: the winner, all, none, and rules that say yes or no."""
+    threshold_T = np.linspace(0.01, 0.95, 95)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.6, 3.6))
+        axes = figure.add_subplot(xlabel="threshold probability", ylabel="net benefit per patient")
+        axes.axhline(0, color="0.6", linewidth=1, label="treat none")
+        axes.plot(
+            threshold_T, net_benefit_of_all(label_P, threshold_T), color="0.4", label="treat all", ls="--"
+        )
+        for (name, rule_P), colour in zip(rules.items(), OTHER_COLOURS, strict=False):
+            axes.plot(threshold_T, net_benefit(label_P, rule_P, threshold_T), color=colour, label=name, lw=1)
+        axes.plot(
+            threshold_T, net_benefit(label_P, score_P, threshold_T), color=WINNER_COLOUR, label="winner"
+        )
+        prevalence = float(label_P.mean())
+        axes.set_ylim(-0.1, 1.1 * prevalence)
+        axes.legend(loc="lower left")
+    return svg(figure)

@@ -1,0 +1,43 @@
+"""Read every recording once, before anything is computed."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from crtcore.data.sources import Source, Sources
+from crtcore.pipeline import OnProgress
+from crtcore.signal.beats import AAMI_CLASSES, aami_labels
+from crtcore.signal.formats import read_any
+from crtcore.signal.leads import derive_leads
+from crtcore.signal.quality import quality_flags
+from crtcore.signal.recording import Recording
+
+
+def read_database(sources: Sources, on_progress: OnProgress) -> dict[str, int]:
+    count: Counter[str] = Counter()
+    for recording in _recordings(sources.arrhythmia, "read database", on_progress, annotated=True):
+        assert recording.annotation is not None
+        label_B = aami_labels(recording.annotation.symbol_B)
+        count.update(AAMI_CLASSES[label] for label in label_B.tolist() if label >= 0)
+    return {name: count[name] for name in AAMI_CLASSES}
+
+
+def read_cohort(sources: Sources, on_progress: OnProgress) -> tuple[dict[str, tuple[str, ...]], list[float]]:
+    """The quality flags of each flagged recording, on the leads that are used, and how long each lasts."""
+    flags: dict[str, tuple[str, ...]] = {}
+    durations_s = []
+    recordings = _recordings(sources.cohort, "read cohort", on_progress, annotated=False)
+    for source, recording in zip(sources.cohort, recordings, strict=True):
+        found = quality_flags(derive_leads(recording, sources.cohort_leads))
+        if found:
+            flags[source.record_id] = found
+        durations_s.append(recording.num_samples / recording.sampling_rate_hz)
+    return flags, durations_s
+
+
+def _recordings(
+    sources: tuple[Source, ...], what: str, on_progress: OnProgress, *, annotated: bool
+) -> Iterator[Recording]:
+    for done, source in enumerate(sources):
+        on_progress(what, done, len(sources))
+        yield read_any(source.path, patient_id=source.patient_id, annotated=annotated)
+    on_progress(what, len(sources), len(sources))

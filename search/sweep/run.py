@@ -1,0 +1,134 @@
+"""A sweep from start to leaderboard. Run again, it goes on where it was; run once more, it only reads."""
+
+import functools
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import optuna
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+
+from crtcore.config import Experiment
+from crtcore.errors import SweepError
+from crtcore.pipeline import OnProgress, open_store, plan, prepare, read_sources
+from search.cluster.preparation import RayJobs
+from search.dashboard.artifacts import ArtifactLinks
+from search.dashboard.note import write_note
+from search.dashboard.tensorboard import EventFiles
+from search.results.leaderboard import Leaderboard, build_leaderboard
+from search.results.refit import refit_if_cheap
+from search.scheduling.sampling.objectives import directions, foreknown
+from search.scheduling.sampling.warm_start import first_points
+from search.scheduling.session import Session
+from search.study.config import keep_identity
+from search.study.folder import driver_lock, sweep_dir
+from search.study.study import open_study
+from search.study.update import TrialUpdate
+
+REFIT_SHARE: Final = 0.02  # of a sweep's time that the refit of its winner may add
+Listener = Callable[[TrialUpdate], None]
+
+
+def run_sweep(
+    experiment: Experiment,
+    *,
+    address: str | None = None,
+    warm_start: str | None = None,
+    on_update: Callable[[TrialUpdate], None] = lambda update: None,
+    on_progress: OnProgress = lambda what, done, total: None,
+) -> Leaderboard:
+    """Run sweep `experiment.name` until `search.trials` trials are finished or another budget is used up, and
+    rank them. `search.outcome.sweep_outcome` says how it ended and what failed.
+
+    `address` is a Ray cluster's ("auto" or host:port); by default the sweep has this machine to itself.
+    `warm_start` names a sweep of the same storage whose best point is proposed first. Trials that an earlier
+    run left unfinished are gone on with; a sweep that is finished, or whose stages all are, is only read, and
+    no Ray is started.
+
+    Raises ConfigError, DataError or StorageError on unusable input; SweepError if another process runs the
+    sweep, if it was started with other settings or data, if no trial fits the cluster, or if its study can no
+    longer be written. Ctrl-C ends it at once and loses nothing.
+    """
+    searched_s = 0.0
+    folder = sweep_dir(experiment.storage, experiment.name)
+    sources = read_sources(experiment)
+    plan_of = functools.partial(plan, sources=sources)
+    store = open_store(experiment)
+    search = experiment.search
+    with (
+        driver_lock(folder),
+        RayJobs(address, experiment.storage) as map_jobs,
+        _study_errors(experiment.name),
+    ):
+        study = open_study(
+            experiment.storage,
+            experiment.name,
+            create=True,
+            kind=search.study,
+            directions=directions(experiment),
+        )
+        keep_identity(study, folder, experiment, plan_of(experiment))
+        _name_objectives(study, experiment)
+        listeners = [
+            on_update,
+            ArtifactLinks(study, store).on_update,
+            EventFiles(folder / "tensorboard").on_update,
+        ]
+        session = Session(
+            study,
+            experiment,
+            store=store,
+            plan_of=plan_of,
+            prepare=functools.partial(
+                prepare, store, sources=sources, map_jobs=map_jobs, on_progress=on_progress
+            ),
+            foreknown=functools.partial(foreknown, num_leads=len(sources.cohort_leads)),
+            first=first_points(study, experiment, warm_start),
+            on_update=functools.partial(_tell, listeners),
+        )
+        try:
+            session.look_ahead()
+            if not session.is_done:
+                # Ray takes seconds to import, and a finished sweep is read without it.
+                from search.cluster.tuner import run_on_ray
+
+                start_s = time.monotonic()
+                run_on_ray(session, experiment, sources, address=address, study=study, listeners=listeners)
+                searched_s = time.monotonic() - start_s
+        finally:
+            session.close()
+        if session.halted:
+            raise SweepError(f"{session.halted} (once mended, the same command goes on where it was)")
+    board = build_leaderboard(experiment.storage, experiment.name)
+    write_note(experiment.storage, experiment.name, board)
+    if searched_s:
+        refit_if_cheap(board, experiment.storage, budget_s=REFIT_SHARE * searched_s, on_progress=on_progress)
+    return board
+
+
+def _name_objectives(study: optuna.Study, experiment: Experiment) -> None:
+    """So that dashboards say `auc`, not `Objective 0`."""
+    names: list[str] = list(experiment.search.objectives)
+    if study.metric_names != names:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)  # the only public way
+            study.set_metric_names(names)
+
+
+def _tell(listeners: list[Listener], update: TrialUpdate) -> None:
+    for listener in listeners:
+        listener(update)
+
+
+@contextmanager
+def _study_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except StorageInternalError as error:
+        cause = str(error.__cause__ or error).splitlines()[0]
+        raise SweepError(
+            f"the study of sweep {name} can no longer be read or written ({cause}); see whether its disk is "
+            "full or its database is down: nothing is lost, and the same command goes on where it was"
+        ) from error

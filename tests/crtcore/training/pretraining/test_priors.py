@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from crtcore.training.pretraining.priors import class_weights, corrected_log_probabilities, log_shares
+
+
+def test_rare_classes_weigh_more_by_the_root_of_their_share_up_to_a_cap() -> None:
+    label_N = np.repeat([0, 1, 2], [10_000, 100 * 4, 1])
+    weight_K = class_weights(label_N, 4)
+    assert weight_K[1] / weight_K[0] == pytest.approx(5)
+    assert weight_K[2] / weight_K[0] == pytest.approx(10)
+    assert weight_K[3] == 0
+    assert weight_K[label_N].mean() == pytest.approx(1)
+
+
+def test_what_weighting_shifted_is_undone() -> None:
+    """Bayes' rule with weighted priors, and back: two normal densities at shares of 90 and 10 %."""
+    x_N = np.linspace(-3, 5, 50)
+    density_NK = np.exp(-0.5 * (x_N[:, None] - np.array([0.0, 2.0])) ** 2)
+    share_K = np.array([0.9, 0.1])
+    weight_K = np.array([0.6, 4.6], dtype=np.float32)
+    weighted_NK = np.log(density_NK * share_K * weight_K)
+    truth_NK = density_NK * share_K / (density_NK * share_K).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(
+        np.exp(corrected_log_probabilities(weighted_NK, weight_K)), truth_NK, rtol=1e-5
+    )
+    untouched = corrected_log_probabilities(weighted_NK, np.ones(2, dtype=np.float32))
+    np.testing.assert_allclose(np.exp(untouched), softmax(weighted_NK, axis=1), rtol=1e-9)
+
+
+def test_a_class_that_was_never_seen_is_left_as_it_is() -> None:
+    logit_NK = np.array([[0.0, 1.0, -20.0]])
+    corrected = corrected_log_probabilities(logit_NK, np.array([1.0, 1.0, 0.0], dtype=np.float32))
+    assert np.isfinite(corrected).all()
+    assert corrected[0, 2] < -20
+
+
+def test_shares_that_are_evened_out_are_those_of_equally_frequent_classes() -> None:
+    label_N = np.repeat([0, 1], [900, 100])
+    log_share_K = log_shares(label_N, 3)
+    np.testing.assert_allclose(np.exp(log_share_K), [0.9, 0.1, 1.0])
+    likelihood_NK = np.array([[0.3, 0.6], [0.6, 0.3]])
+    posterior_NK = np.log(likelihood_NK) + log_share_K[:2]
+    assert posterior_NK.argmax(axis=1).tolist() == [0, 0]
+    assert (posterior_NK - log_share_K[:2]).argmax(axis=1).tolist() == [1, 0]

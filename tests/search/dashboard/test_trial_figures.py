@@ -1,0 +1,34 @@
+"""What a trial's pictures say, read back from the SVG's text."""
+
+import re
+
+import numpy as np
+
+from crtcore.evaluation.delong import auc_interval
+from search.dashboard.trial_figures import confusion_figure, roc_with_interval
+
+LABEL_P = np.array([0] * 10 + [1] * 10)
+SCORE_P = np.concatenate([np.linspace(0.1, 0.6, 10), np.linspace(0.4, 0.9, 10)])
+
+
+def texts(svg: str) -> list[str]:
+    """matplotlib draws text as outlines and leaves the words in comments."""
+    return [text.strip() for text in re.findall(r"<!--(.*?)-->", svg, flags=re.DOTALL)]
+
+
+def test_roc_names_the_auc_with_delongs_interval_and_shades_a_band() -> None:
+    svg = roc_with_interval(LABEL_P, SCORE_P, 5)
+    interval = auc_interval(LABEL_P, SCORE_P, num_folds=5)
+    said = f"pooled AUC {interval.estimate:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+    assert said in texts(svg)
+    assert "opacity: 0.15" in svg
+    assert svg == roc_with_interval(LABEL_P, SCORE_P, 5)
+
+
+def test_confusion_counts_patients_at_one_half() -> None:
+    found = texts(confusion_figure(LABEL_P, SCORE_P, ("ill", "well")))
+    false_alarms = int((SCORE_P[:10] >= 0.5).sum())
+    missed = int((SCORE_P[10:] < 0.5).sum())
+    assert "20 patients" in found
+    counts = [int(text) for text in found if text.isdigit()]
+    assert counts == [10 - false_alarms, false_alarms, missed, 10 - missed]

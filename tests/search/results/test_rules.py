@@ -1,0 +1,97 @@
+"""The rules beside a leaderboard."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crtcore.config import Experiment
+from crtcore.data.manifest import Patient
+from crtcore.errors import SweepError
+from search.cli.tables import baselines_table
+from search.results.leaderboard import build_leaderboard
+from search.results.out_of_fold import OutOfFold
+
+
+def predictions() -> OutOfFold:
+    return OutOfFold(
+        patient_ids=("a", "b"),
+        label_P=np.array([0, 1]),
+        fold_RP=np.array([[0, 1]]),
+        score_RPC=np.zeros((1, 2, 1)),
+        numbers=(0,),
+    )
+
+
+def test_a_leaderboard_carries_the_three_rules(finished: Experiment) -> None:
+    board = build_leaderboard(finished.storage, finished.name)
+    assert board.baselines is not None
+    assert [rule.name for rule in board.baselines.comparisons] == [
+        "guideline",
+        "LBBB alone",
+        "QRS duration alone",
+    ]
+    assert board.baselines.remarks == ()
+    assert set(board.baselines.comparisons[1].figures) >= {"accuracy", "sensitivity", "specificity"}
+    assert baselines_table(board.baselines).row_count == 3
+    assert "LBBB alone" in board.to_json()
+
+
+def test_simulated_data_are_named_last_in_the_words(finished: Experiment) -> None:
+    board = build_leaderboard(finished.storage, finished.name)
+    assert board.caveat.startswith("SIMULATED DATA")
+    assert board.sentences()[2:] == (board.caveat,)
+
+
+@contextlib.contextmanager
+def rewritten(path: Path, old: str, new: str) -> Iterator[None]:
+    """The file with another text in the place of `old`, and afterwards as it was."""
+    kept = path.read_text()
+    assert old in kept
+    try:
+        path.write_text(kept.replace(old, new))
+        yield
+    finally:
+        path.write_text(kept)
+
+
+def test_a_manifest_that_is_gone_becomes_a_remark(finished: Experiment) -> None:
+    config = Path(finished.storage) / "sweeps" / finished.name / "config.yaml"
+    with rewritten(config, "cohort/cohort.csv", "cohort/gone.csv"):
+        board = build_leaderboard(finished.storage, finished.name)
+    assert board.baselines is not None
+    assert board.baselines.comparisons == ()
+    assert "gone.csv does not exist" in board.baselines.remarks[0]
+
+
+def test_a_rule_that_lacks_a_column_says_which(finished: Experiment) -> None:
+    assert finished.data is not None
+    with rewritten(finished.data / "cohort" / "cohort.csv", ",lbbb", ",lbbb_unknown"):
+        board = build_leaderboard(finished.storage, finished.name)
+    assert board.baselines is not None
+    assert [rule.name for rule in board.baselines.comparisons] == ["QRS duration alone"]
+    assert (
+        "LBBB alone not available: it needs lbbb of every patient in the manifest" in board.baselines.remarks
+    )
+
+
+def test_patients_come_in_the_order_of_the_predictions() -> None:
+    manifest = [Patient(patient_id=name, label=label) for name, label in (("c", 1), ("b", 1), ("a", 0))]
+    assert [patient.patient_id for patient in predictions().in_order(manifest)] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "fault"),
+    [
+        ([Patient(patient_id="a", label=0)], "patient b is no longer in it"),
+        (
+            [Patient(patient_id="a", label=1), Patient(patient_id="b", label=1)],
+            "patient a has another outcome",
+        ),
+    ],
+)
+def test_a_manifest_that_changed_is_told(manifest: list[Patient], fault: str) -> None:
+    with pytest.raises(SweepError, match=fault):
+        predictions().in_order(manifest)

@@ -1,0 +1,46 @@
+import optuna
+import pytest
+
+from crtcore.config import Experiment
+from crtcore.errors import ConfigError
+from crtcore.pipeline import Plan
+from search.scheduling.proposer import Proposer
+from search.study.ledger import Ledger
+from tests.search.fake_sweep import plan_of
+
+
+def proposer(sampler: str, heads: list[str], frozen: list[int]) -> Proposer:
+    space = {"finetune.head": heads, "finetune.frozen_groups": frozen}
+    experiment = Experiment.model_validate(
+        {
+            "name": "demo",
+            "arrhythmia": {"database": "none"},
+            "cohort": {"manifest": "none"},
+            "search": {"sampler": sampler, "space": space, "trials": 12},
+        }
+    )
+
+    def plan(experiment: Experiment) -> Plan:
+        if experiment.finetune.head != "linear" and experiment.finetune.frozen_groups < 5:
+            raise ConfigError("this head wants all groups frozen")
+        return plan_of(experiment)
+
+    return Proposer(
+        experiment, plan_of=plan, prepare=lambda experiment: None, foreknown=lambda experiment: {}, first=()
+    )
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe", "grid"])
+def test_settings_that_do_not_go_together_are_not_proposed(sampler: str) -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    ledger = Ledger(optuna.create_study(direction="maximize"))
+    made = proposer(sampler, ["linear", "svm"], [4, 5])
+    points = [tuple(made.propose(ledger).params.values()) for _ in range(made.num_proposals)]
+    assert set(points) == {("linear", 4), ("linear", 5), ("svm", 5)}
+    assert len(points) == (3 if sampler == "grid" else 12)
+    assert len(ledger) == len(ledger.study.get_trials()) == len(points)
+
+
+def test_a_space_without_a_usable_point_is_refused() -> None:
+    with pytest.raises(ConfigError, match="settings that go together"):
+        proposer("grid", ["svm"], [3, 4])
