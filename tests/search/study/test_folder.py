@@ -21,7 +21,7 @@ with driver_lock(Path(sys.argv[1])):
 
 def test_one_holder_at_a_time_and_none_after_kill_9(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True, cwd=root
     ) as holder:

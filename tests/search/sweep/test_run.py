@@ -20,7 +20,7 @@ from search.study.update import TrialUpdate
 from search.sweep.run import _study_errors, run_sweep
 from tests.search.sweep_here import sweep_here
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 NOWHERE = "127.0.0.1:1"  # an address at which no Ray answers
 
 DRIVER = """
