@@ -46,7 +46,7 @@ NUM_EPOCHS: Final = 10
 METRICS: Final = {"auc": 0.6, "auc_sd": 0.1, "loss": 0.5} | {
     fold_metric(0, number): 0.4 + number / 10 for number in range(5)
 }
-MAIN: Final = "from search.cli import main; main()"
+MAIN: Final = "from search.cli.main import main; main()"
 
 
 def commit_trial(store: StageStore, number: int) -> Stage:

@@ -114,7 +114,7 @@ def processes() -> Iterator[tuple[int, int, str]]:
 def start(config: Path, storage: Path, address: str) -> subprocess.Popen[str]:
     arguments = ["sweep", str(config), "--address", address, "--set", f"storage={storage}"]
     return subprocess.Popen(
-        [sys.executable, "-c", "from search.cli import main; main()", *arguments],
+        [sys.executable, "-c", "from search.cli.main import main; main()", *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

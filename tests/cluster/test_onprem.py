@@ -36,7 +36,7 @@ NUM_TRIALS = 6
 NUM_EPOCHS = 8
 COMMAND_TIMEOUT_S = 100.0
 SWEEP_TIMEOUT_S = 150.0
-CRTSEARCH = (sys.executable, "-c", "from search.cli import main; main()")
+CRTSEARCH = (sys.executable, "-c", "from search.cli.main import main; main()")
 
 
 @dataclass(frozen=True, kw_only=True)

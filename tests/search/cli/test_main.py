@@ -88,7 +88,7 @@ def test_other_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch, tmp_
     def broken(folder: Path, **settings: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("crtcore.data.simulate.simulate", broken)
+    monkeypatch.setattr("crtcore.simulation.write.simulate", broken)
     result = CliRunner().invoke(app, ["simulate", str(tmp_path / "new")])
     assert isinstance(result.exception, ZeroDivisionError)
 
@@ -113,7 +113,7 @@ def test_help_fits_a_screen_and_holds_an_example(command: str) -> None:
 def loaded_by(*command_lines: tuple[str, ...]) -> set[str]:
     """The top-level packages that a process has loaded after these commands."""
     code = (
-        "import json, sys; from search.cli import app\n"
+        "import json, sys; from search.cli.main import app\n"
         "for words in json.loads(sys.argv[1]): app(words, standalone_mode=False)\n"
         "print(json.dumps([name for name in sys.modules if '.' not in name or name == 'scipy.stats']))"
     )
@@ -203,7 +203,7 @@ def test_an_interrupted_sweep_says_how_to_go_on(config: Path, monkeypatch: pytes
     def interrupted(experiment: Experiment, **settings: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("search.sweep.run_sweep", interrupted)
+    monkeypatch.setattr("search.sweep.run.run_sweep", interrupted)
     result = CliRunner().invoke(app, ["sweep", str(config), "--name", "17"])
     assert result.exit_code == 130
     assert result.stdout == ""

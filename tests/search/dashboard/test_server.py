@@ -14,7 +14,7 @@ from crtcore.errors import SweepError
 from search.dashboard.server import serve_dashboard
 from search.study.study import open_study
 
-MAIN = "from search.cli import main; main()"
+MAIN = "from search.cli.main import main; main()"
 
 
 def test_it_serves_the_sweep_on_this_machine_only_until_interrupted(tmp_path: Path) -> None:

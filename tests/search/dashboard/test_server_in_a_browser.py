@@ -17,7 +17,7 @@ from search.results.leaderboard import build_leaderboard
 from search.study.folder import sweep_exists
 from tests.search.browser import opened_page
 
-MAIN = "from search.cli import main; main()"
+MAIN = "from search.cli.main import main; main()"
 PICTURES = [kind.file_name for kind in KINDS if kind.mime_type == SVG]
 TIMEOUT_MS = 100_000  # of a page on a busy machine
 NUM_TRIALS = 4

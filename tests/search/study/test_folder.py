@@ -12,7 +12,7 @@ from search.study.folder import driver_lock
 HOLD = """
 import sys, time
 from pathlib import Path
-from search.lock import driver_lock
+from search.study.folder import driver_lock
 with driver_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

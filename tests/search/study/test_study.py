@@ -151,7 +151,7 @@ def test_of_a_transaction_that_is_cut_short_nothing_is_there(tmp_path: Path) -> 
 
 KILLED = """
 import os, signal, sys
-from search.study import open_study, transaction
+from search.study.study import open_study, transaction
 
 study = open_study(sys.argv[1], "demo", create=False)
 with transaction(study):

@@ -39,8 +39,9 @@ def test_two_processes_learn_what_one_does_and_go_on_where_it_was(
     scores = read_scores(prepared.store.path(stage, "scores.parquet"))
     prepared.store.discard(stage)
     first = run(stop_after=2)  # the first is saved: another was asked for
-    monkeypatch.setattr("crtcore.training.pretrain.training_devices", lambda experiment, device: (CPU, CPU))
-    monkeypatch.setattr("crtcore.training.pretrain.ParallelTraining", _short_of_memory)
+    module = "crtcore.training.pretraining.pretrain"
+    monkeypatch.setattr(f"{module}.training_devices", lambda experiment, device: (CPU, CPU))
+    monkeypatch.setattr(f"{module}.ParallelTraining", _short_of_memory)
     saved = []
     save = prepared.store.save_progress
 
