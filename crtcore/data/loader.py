@@ -6,19 +6,19 @@ shards, map it and share its pages.
 """
 
 import math
-import os
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from filelock import FileLock
 
 from crtcore.data.recording_shard import SHARD_FILE
 from crtcore.data.shards import MEASURES, ShardRows, read_shard
 from crtcore.errors import StorageError
 from crtcore.signal.recording import FloatArray, IntArray, StrArray
 from crtcore.signal.spectrogram import IMAGE_SHAPE
+from crtcore.stages.atomic import atomically
 from crtcore.stages.stage import Stage, StageKey
 from crtcore.stages.store import StageStore
 
@@ -118,14 +118,12 @@ def _index_in(lead_N: StrArray, leads: tuple[str, ...]) -> IntArray:
 def _mapped(path: Path, shards: list[ShardRows]) -> npt.NDArray[np.uint8]:
     if not _holds(path, shards):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-        with temporary.open("wb") as stream:
-            for shard in shards:
-                stream.write(shard.image_NFT.data)
-        if _holds(path, shards):  # another process of this node was quicker: share its pages
-            temporary.unlink()
-        else:
-            os.replace(temporary, path)
+        # One process of a node writes, the others wait and share its pages.
+        with FileLock(f"{path}.lock"):
+            if not _holds(path, shards):
+                with atomically(path) as draft, draft.open("wb") as stream:
+                    for shard in shards:
+                        stream.write(shard.image_NFT.data)
     return np.memmap(path, np.uint8, mode="r", shape=(_num_images(shards), *IMAGE_SHAPE))
 
 

@@ -6,8 +6,6 @@ content, so a bundle that was altered is refused.
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +16,7 @@ from crtcore.config import QualityFlag, Settings, SpectrogramConfig
 from crtcore.errors import ConfigError, StorageError
 from crtcore.prediction.network import BACKBONE_FILE, HEAD_FILE, encode_model, load_model
 from crtcore.prediction.predictor import Predictor, Preparation
+from crtcore.stages.atomic import atomically
 from crtcore.stages.store import sha256_of
 
 BUNDLE_FILE: Final = "bundle.json"
@@ -66,13 +65,11 @@ def write_bundle(folder: Path, predictor: Predictor, model_card: Mapping[str, An
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
     }
     text = json.dumps(content | {"sha256": _digest(content)}, indent=1, allow_nan=False)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
-        draft = Path(scratch, folder.name)
+    with atomically(folder) as draft:
         draft.mkdir()
         for name, data in files.items():
             (draft / name).write_bytes(data)
         (draft / BUNDLE_FILE).write_text(text + "\n", encoding="utf-8")
-        os.replace(draft, folder)
 
 
 def read_bundle(folder: Path) -> Predictor:

@@ -1,8 +1,6 @@
 """A simulated arrhythmia database and CRT cohort with a known truth: the whole chain without patient data."""
 
 import json
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +8,7 @@ from crtcore.data.caveat import SIMULATION_FILE
 from crtcore.errors import ConfigError, DataError
 from crtcore.simulation.cohort import write_cohort
 from crtcore.simulation.database import write_database
+from crtcore.stages.atomic import atomically
 
 VERSION = 1  # of the simulated data: raise it whenever the same settings give other files
 
@@ -42,8 +41,7 @@ def simulate(
         return
     report = on_progress or (lambda what, done, total: None)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
-        draft = Path(scratch) / folder.name
+    with atomically(folder) as draft:
         for part in (draft, draft / "mitdb", draft / "cohort"):
             part.mkdir()
         write_database(
@@ -60,7 +58,6 @@ def simulate(
             on_patient=lambda done: report("simulate patients", done, num_patients),
         )
         (draft / SIMULATION_FILE).write_text(json.dumps(settings, indent=2) + "\n")
-        os.replace(draft, folder)
 
 
 def _check_settings(*, num_records: int, minutes: float, num_patients: int) -> None:

@@ -3,7 +3,6 @@
 import os
 import shutil
 import time
-import uuid
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from crtcore.errors import StorageError
+from crtcore.stages.atomic import atomically
 from crtcore.stages.direct_write import write_directly
 
 Content = bytes | memoryview | Path  # what a file is made from; a Path is a local file's
@@ -93,13 +93,8 @@ class Storage:
         if not self.is_local:  # an object appears as a whole
             self.write(path, content)
             return
-        temporary = f"{path}.{uuid.uuid4().hex[:8]}"
-        try:
-            self.write(temporary, content)
-            os.replace(temporary, path)
-        except BaseException:
-            self.delete(temporary)
-            raise
+        with atomically(Path(path)) as draft:
+            self.write(str(draft), content)
 
     def delete(self, path: str) -> None:
         """Remove a file; nothing is done if there is none."""
@@ -115,9 +110,8 @@ class Storage:
         if not self.is_file(source):
             return False
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-        self._ask(lambda: pafs.copy_files(source, str(temporary), source_filesystem=self._fs))
-        os.replace(temporary, path)
+        with atomically(path) as draft:
+            self._ask(lambda: pafs.copy_files(source, str(draft), source_filesystem=self._fs))
         return True
 
     def _upload(self, path: str, chunks: Iterable[bytes | memoryview]) -> None:

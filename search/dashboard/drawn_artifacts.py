@@ -1,9 +1,7 @@
 """An Optuna artifact store whose files are drawn when they are first asked for, and then kept."""
 
 import io
-import os
 import threading
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -11,6 +9,7 @@ from typing import BinaryIO, Final
 from optuna.artifacts import FileSystemArtifactStore
 from optuna.artifacts.exceptions import ArtifactNotFound
 
+from crtcore.stages.atomic import write_atomically
 from crtcore.stages.stage import StageKey
 from crtcore.stages.store import StageStore
 from search.dashboard.artifacts import GRAD_CAM, STAGE, ArtifactKind, parse_artifact_id
@@ -75,9 +74,7 @@ class DrawnArtifacts:
             content = self._content(digest, kind)
             if content is None:
                 return False
-            temporary = path.with_name(f".{artifact_id}.{uuid.uuid4().hex[:8]}")
-            temporary.write_bytes(content)
-            os.replace(temporary, path)
+            write_atomically(path, content)
         return True
 
     def _content(self, digest: str, kind: ArtifactKind) -> bytes | None:

@@ -5,8 +5,6 @@ import csv
 import io
 import json
 import math
-import os
-import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from crtcore.pipeline import OnProgress
+from crtcore.stages.atomic import write_atomically
 from search.report.content import Content, gather
 from search.report.tables.table import Table
 from search.study.folder import sweep_dir
@@ -35,9 +34,9 @@ def write_report(
     folder = sweep_dir(storage, name) / "report"
     folder.mkdir(parents=True, exist_ok=True)
     for key, table in content.tables.items():
-        _write(folder / f"{key}.csv", _csv(table))
-    _write(folder / RESULTS, json.dumps(_finite(content.results), indent=1, allow_nan=False) + "\n")
-    _write(folder / PAGE, render(content))
+        write_atomically(folder / f"{key}.csv", _csv(table))
+    write_atomically(folder / RESULTS, json.dumps(_finite(content.results), indent=1, allow_nan=False) + "\n")
+    write_atomically(folder / PAGE, render(content))
     return folder / PAGE
 
 
@@ -73,9 +72,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)

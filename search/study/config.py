@@ -2,7 +2,6 @@
 data and the code that its trials' scores rest on.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ if TYPE_CHECKING:  # it loads torch, which whoever only reads a sweep has no use
     from crtcore.pipeline import Plan
 
 from crtcore.configfile import load_experiment, override
+from crtcore.stages.atomic import write_atomically
 from search.study.folder import sweep_dir
 
 CONFIG_FILE = "config.yaml"
@@ -62,9 +62,7 @@ def keep_identity(study: optuna.Study, folder: Path, experiment: Experiment, pla
             )
         _check_config(folder.name, yaml.safe_load(path.read_text(encoding="utf-8")), config)
         _check_digests(folder.name, study.user_attrs[DIGESTS], digests)
-    temporary = path.with_name(f".{CONFIG_FILE}.{os.getpid()}")
-    temporary.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-    os.replace(temporary, path)
+    write_atomically(path, yaml.safe_dump(config, sort_keys=False))
     study.set_user_attr(DIGESTS, digests)
 
 

@@ -4,8 +4,6 @@ By default it is the SQLite file `sweeps/<name>/study.db`; with `search.study: j
 `study.journal`; with a URL there, a database, whose address is kept in `study.url`.
 """
 
-import os
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from crtcore.errors import SweepError
+from crtcore.stages.atomic import atomically
 from search.study.folder import JOURNAL_FILE, STUDY_FILE, URL_FILE, study_file, sweep_dir, sweep_names
 
 Direction = Literal["maximize", "minimize"]
@@ -60,11 +59,10 @@ def open_study(
         folder.mkdir(parents=True, exist_ok=True)
         # Optuna creates tables, version and study one after another; the file gets its name when all are
         # there.
-        unfinished = wanted.with_name(f".{wanted.name}.{uuid.uuid4().hex[:8]}{wanted.suffix}")
-        if wanted.name == URL_FILE:
-            unfinished.write_text(kind, encoding="utf-8")
-        _create(_open(unfinished), name, directions)
-        os.replace(unfinished, wanted)
+        with atomically(wanted) as draft:
+            if wanted.name == URL_FILE:
+                draft.write_text(kind, encoding="utf-8")
+            _create(_open(draft), name, directions)
     elif path != wanted or (wanted.name == URL_FILE and path.read_text(encoding="utf-8") != kind):
         raise SweepError(
             f"sweep {name} keeps its study in {path}; set search.study back, or start another sweep with "
