@@ -10,7 +10,6 @@ trial; `draw_ms`: what drawing the artifacts in the driver would cost instead.
 """
 
 import argparse
-import io
 import json
 import signal
 import statistics
@@ -25,8 +24,6 @@ from typing import Any, Final
 
 import numpy as np
 import optuna
-import pyarrow as pa
-import pyarrow.parquet as pq
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
@@ -34,6 +31,7 @@ from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
 from crtcore.training.engine.epochs import EpochReport, encode_history
 from crtcore.training.finetuning.cross_validation import fold_metric
+from crtcore.training.finetuning.predictions import OutOfFold, encode_out_of_fold
 from search.dashboard.artifacts import KINDS, ArtifactLinks, artifact_links
 from search.dashboard.tensorboard import EventFiles
 from search.dashboard.trial_figures import draw
@@ -55,17 +53,13 @@ def commit_trial(store: StageStore, number: int) -> Stage:
     label = np.array([1] * 46 + [0] * 25)
     score = 1 / (1 + np.exp(-(generator.normal(size=NUM_PATIENTS) + 0.5 * label)))
     stage = Stage(name="finetune", config={"number": number}, inputs=(), version=1)
-    table = pa.table(
-        {
-            "patient_id": [f"P{patient:03}" for patient in range(NUM_PATIENTS)],
-            "label": label,
-            "repeat": np.zeros(NUM_PATIENTS, dtype=np.int64),
-            "fold": np.arange(NUM_PATIENTS) % 5,
-            "score": score,
-        }
+    found = OutOfFold(
+        id_P=np.array([f"P{patient:03}" for patient in range(NUM_PATIENTS)]),
+        label_P=label,
+        fold_RP=np.arange(NUM_PATIENTS)[None] % 5,
+        score_RP=score[None],
     )
-    stream = io.BytesIO()
-    pq.write_table(table, stream)
+    scores = encode_out_of_fold(found, num_beats_P=np.full(NUM_PATIENTS, 14), num_leads=4)
     reports = [
         EpochReport(
             stage="finetune",
@@ -85,7 +79,7 @@ def commit_trial(store: StageStore, number: int) -> Stage:
         "num_images": 4000,
         "seconds": 10.0,
     }
-    files = {"oof.parquet": stream.getvalue(), "history.json": json.dumps(encode_history(reports)).encode()}
+    files = {**scores, "history.json": json.dumps(encode_history(reports)).encode()}
     store.commit(stage, files, facts)
     return stage
 

@@ -24,7 +24,7 @@ from search.dashboard.artifacts import ArtifactKind
 from search.report.drawing.folds import fold_curves_figure
 from search.report.drawing.style import STYLE, WINNER_COLOUR, Float64Array, svg
 from search.report.drawing.winner import calibration_figure
-from search.results.out_of_fold import OutOfFold, read_out_of_fold
+from search.results.out_of_fold import AlignedPredictions, read_aligned
 
 NUM_DRAWS = 500
 DRAWS_SEED = 0
@@ -90,7 +90,7 @@ def confusion_figure(label_P: IntArray, score_P: Float64Array, class_names: Clas
     return svg(figure)
 
 
-def out_of_fold_csv(predictions: OutOfFold) -> str:
+def out_of_fold_csv(predictions: AlignedPredictions) -> str:
     """One row a repeat and patient; patients are numbered in the order of their ids, which are left out: the
     table is made to be passed on.
     """
@@ -108,8 +108,8 @@ def out_of_fold_csv(predictions: OutOfFold) -> str:
     return stream.getvalue()
 
 
-def _predictions(store: StageStore, digest: str) -> OutOfFold:
-    return read_out_of_fold(store, {0: digest})
+def _predictions(store: StageStore, digest: str) -> AlignedPredictions:
+    return read_aligned(store, {0: digest})
 
 
 def _roc(store: StageStore, digest: str, class_names: ClassNames) -> str:

@@ -26,7 +26,7 @@ from crtcore.signal.formats import read_any
 from crtcore.training.engine.device import use_device
 from crtcore.training.finetuning.features import load_activations, run_features
 from crtcore.training.pretraining.pretrain import run_pretrain
-from search.results.out_of_fold import OutOfFold
+from search.results.out_of_fold import AlignedPredictions
 from search.results.winner import Winner
 
 FROM_SCRATCH = "the best network from scratch"
@@ -107,7 +107,7 @@ def _measured(winner: Winner, patients: tuple[Patient, ...]) -> dict[str, QrsMea
     return measured
 
 
-def _on_pixels(winner: Winner, predictions: OutOfFold) -> Iterator[Comparator]:
+def _on_pixels(winner: Winner, predictions: AlignedPredictions) -> Iterator[Comparator]:
     """Logistic regression on the mean image of a patient's beats, pooled to 16 x 16 a lead; none where the
     network sees waveforms.
     """
@@ -129,7 +129,7 @@ def _on_pixels(winner: Winner, predictions: OutOfFold) -> Iterator[Comparator]:
     )
 
 
-def _from_scratch(winner: Winner, predictions: OutOfFold) -> Iterator[Comparator]:
+def _from_scratch(winner: Winner, predictions: AlignedPredictions) -> Iterator[Comparator]:
     """The sweep's best network that was random before it saw the cohort, beside a winner that was not."""
     board = winner.leaderboard
     random = (
@@ -143,7 +143,7 @@ def _from_scratch(winner: Winner, predictions: OutOfFold) -> Iterator[Comparator
 
 
 def _on_deep_features(
-    winner: Winner, predictions: OutOfFold, name: str, experiment: Experiment
+    winner: Winner, predictions: AlignedPredictions, name: str, experiment: Experiment
 ) -> Iterator[Comparator]:
     """Plain models on the pooled features of a backbone that saw no patient of the cohort."""
     experiment = override(experiment, {"finetune.frozen_groups": len(GROUPS)})
@@ -164,7 +164,7 @@ def _on_deep_features(
     )
 
 
-def _by_patient(images: ImageSet, value_ND: Float64Array, predictions: OutOfFold) -> Float64Array:
+def _by_patient(images: ImageSet, value_ND: Float64Array, predictions: AlignedPredictions) -> Float64Array:
     """Means over a patient's beats, leads side by side, in the order of the predictions."""
     num_leads = len(images.leads)
     beat_BD = value_ND.reshape(images.num_beats, -1)

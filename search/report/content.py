@@ -10,6 +10,7 @@ from crtcore.evaluation.performance import Performance, beat_performance, perfor
 from crtcore.evaluation.permutation import SelectionTest, selection_test
 from crtcore.evaluation.table_one import table_one
 from crtcore.pipeline import OnProgress
+from crtcore.training.finetuning.predictions import read_out_of_fold
 from search.report.competitors import Competition, compete
 from search.report.pictures import Figure, pictures
 from search.report.tables.sweep import sharing_table, trial_table
@@ -23,7 +24,6 @@ from search.report.tables.winner import (
 )
 from search.report.tripod import Item, checklist, run_facts
 from search.report.verdict import verdict
-from search.results.out_of_fold import OutOfFold, read_beats
 from search.results.provenance import provenance
 from search.results.winner import Winner, find_winner
 
@@ -74,7 +74,7 @@ def gather(storage: str, name: str, *, on_progress: OnProgress = lambda what, do
         "sharing": sharing,
         "trials": trial_table(board),
     }
-    by_beat = _by_beat(winner, predictions)
+    by_beat = _by_beat(winner)
     if by_beat is not None:
         tables["beats"] = beat_table(by_beat, winner.row.counts)
     return Content(
@@ -95,11 +95,11 @@ def _banner(winner: Winner) -> str:
     return winner.leaderboard.caveat or f"Not a medical device. {outcome_sentence(winner.base)}"
 
 
-def _by_beat(winner: Winner, predictions: OutOfFold) -> Mapping[str, MeanSd] | None:
-    beats = read_beats(winner.store, winner.plan.finetune.digest, predictions)
-    if beats is None:
+def _by_beat(winner: Winner) -> Mapping[str, MeanSd] | None:
+    found = read_out_of_fold(winner.store, winner.plan.finetune.digest)
+    if found.patient_B is None or found.score_RB is None:
         return None
-    return beat_performance(predictions.label_P[beats.patient_B], beats.score_RB, beats.fold_RB)
+    return beat_performance(found.label_P[found.patient_B], found.score_RB, found.folds_of_beats())
 
 
 def _results(

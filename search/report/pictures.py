@@ -11,7 +11,7 @@ from search.report.drawing import sweep as of_sweep
 from search.report.drawing import winner as of_winner
 from search.report.drawing.beats import grad_cam_caption, grad_cam_figure, numbered, spectrogram_figure
 from search.report.drawing.folds import fold_curves_figure
-from search.results.out_of_fold import OutOfFold
+from search.results.out_of_fold import AlignedPredictions
 from search.results.refit import has_grad_cam, refit
 from search.results.winner import Winner
 from search.study.study import open_study
@@ -28,7 +28,7 @@ class Figure:
 
 
 def pictures(
-    winner: Winner, predictions: OutOfFold, competition: Competition, on_progress: OnProgress
+    winner: Winner, predictions: AlignedPredictions, competition: Competition, on_progress: OnProgress
 ) -> dict[str, Figure]:
     """The report's figures with their captions, by the names that serve as anchors on the page."""
     label_P, score_P = predictions.label_P, predictions.scores()[:, winner.leaderboard.winner]
@@ -73,7 +73,7 @@ def _history(winner: Winner) -> list[EpochReport]:
 
 
 def _beat_figures(
-    winner: Winner, predictions: OutOfFold, on_progress: OnProgress
+    winner: Winner, predictions: AlignedPredictions, on_progress: OnProgress
 ) -> dict[str, tuple[str | None, str]]:
     """Spectrograms of some patients' first beats, and the refitted network's Grad-CAM over them; none where
     the network sees waveforms.

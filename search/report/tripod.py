@@ -11,7 +11,7 @@ from crtcore.evaluation.performance import Performance
 from crtcore.evaluation.thresholds import youden_threshold
 from crtcore.prediction.predictor import REFUSED
 from search.results.bundle import INTENDED_USE
-from search.results.out_of_fold import OutOfFold
+from search.results.out_of_fold import AlignedPredictions
 from search.results.provenance import provenance
 from search.results.winner import Winner
 
@@ -102,7 +102,7 @@ def checklist(facts: dict[str, Any]) -> tuple[Item, ...]:
 
 
 def run_facts(
-    winner: Winner, predictions: OutOfFold, found: Performance, sentences: tuple[str, ...]
+    winner: Winner, predictions: AlignedPredictions, found: Performance, sentences: tuple[str, ...]
 ) -> dict[str, Any]:
     """What `checklist` asks and the run knows; `sentences` are the verdict's."""
     base, config, counts = winner.base, winner.experiment, winner.row.counts

@@ -16,7 +16,7 @@ from crtcore.errors import CrtError, StorageError
 from crtcore.evaluation.selection import BbcEstimate, bbc_cv
 from crtcore.stages.stage import StageKey
 from crtcore.stages.store import StageStore
-from search.results.out_of_fold import OutOfFold, read_out_of_fold
+from search.results.out_of_fold import AlignedPredictions, read_aligned
 from search.results.rules import Baselines, mandatory_baselines, without_baselines
 from search.study.config import stored_experiment
 from search.study.study import open_study
@@ -64,7 +64,7 @@ class Leaderboard:
 
     name: str
     rows: tuple[Row, ...]
-    predictions: OutOfFold | None = None
+    predictions: AlignedPredictions | None = None
     corrected: BbcEstimate | None = None
     baselines: Baselines | None = None
     caveat: str = ""
@@ -147,7 +147,7 @@ def build_leaderboard(storage: str, name: str) -> Leaderboard:
     board = Leaderboard(name=name, rows=tuple(rows))
     if board.best is None:
         return board
-    predictions = read_out_of_fold(store, _digests(rows))
+    predictions = read_aligned(store, _digests(rows))
     board = replace(
         board,
         predictions=predictions,

@@ -12,7 +12,7 @@ from crtcore.data.manifest import patients_of, read_manifest
 from crtcore.errors import CrtError
 from crtcore.evaluation.comparators import Comparison, compare
 from crtcore.evaluation.rules import rule_comparators
-from search.results.out_of_fold import OutOfFold
+from search.results.out_of_fold import AlignedPredictions
 
 NUM_MANDATORY = 3  # of the rules; the last, QRS area, needs the recordings
 
@@ -25,7 +25,7 @@ class Baselines:
     remarks: tuple[str, ...]
 
 
-def mandatory_baselines(experiment: Experiment, predictions: OutOfFold, winner: int) -> Baselines:
+def mandatory_baselines(experiment: Experiment, predictions: AlignedPredictions, winner: int) -> Baselines:
     """The rules on the sweep's own patients, each compared with configuration `winner` of `predictions`.
 
     A leaderboard is not refused for want of a manifest: what stands in the way becomes a remark.

@@ -1,7 +1,7 @@
-"""All folds of a trial in lockstep, each patient scored by the fold that did not train on it.
+"""Train and score all folds of a trial in lockstep.
 
-Three ways, by what is left to train: networks fold by fold, linear heads on stored features all at once, or
-scikit-learn's classifiers, which know no epochs.
+There are three ways, depending on what is left to train: networks, one fold after another; linear heads on
+stored features, all folds at once; or scikit-learn classifiers, which have no epochs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,61 +23,68 @@ from crtcore.stages.stage import Stage
 from crtcore.training.engine.epochs import num_batches, require_finite
 from crtcore.training.finetuning.fold_training import SCORING_BATCH_SIZE, FoldTraining
 from crtcore.training.finetuning.patients import PatientBeats, patient_scores
+from crtcore.training.finetuning.predictions import OutOfFold
 from crtcore.training.finetuning.sklearn_heads import fold_scores, patient_votes
 from crtcore.training.finetuning.stacked_heads import StackedHeads
 
 RepeatedFolds = tuple[tuple[Fold, ...], ...]
+"""The folds of each repeat of the cross-validation."""
+NumberedFolds = Mapping[tuple[int, int], Fold]
+"""The folds of all repeats in order, by repeat and number of the fold."""
 FOLD_METRIC: Final = "auc_of_fold_"
 
 
 def fold_metric(repeat: int, number: int) -> str:
-    """What an epoch's report calls the AUC of one fold."""
+    """The name of one fold's AUC in an epoch's report."""
     return f"{FOLD_METRIC}{repeat}.{number}"
 
 
-class OutOfFold:
-    """The scores of all patients so far: `score_RP` by repeat R and patient P, NaN where there is none yet,
-    and the number of the fold that gave it, -1 likewise. `score_RB` are those of single beats, where a head
-    has any.
+def numbered_folds(folds: RepeatedFolds) -> NumberedFolds:
+    return {(repeat, number): fold for repeat, dealt in enumerate(folds) for number, fold in enumerate(dealt)}
+
+
+def unscored(beats: PatientBeats, folds: RepeatedFolds, *, scores_beats: bool) -> OutOfFold:
+    """Out-of-fold predictions in which every score is NaN. Beats have scores only if `scores_beats`."""
+    fold_RP = np.full((len(folds), len(beats.id_P)), -1)
+    for (repeat, number), fold in numbered_folds(folds).items():
+        fold_RP[repeat, fold.test_P] = number
+    return OutOfFold(
+        id_P=beats.id_P,
+        label_P=beats.label_P,
+        fold_RP=fold_RP,
+        score_RP=np.full(fold_RP.shape, np.nan),
+        patient_B=beats.patient_B if scores_beats else None,
+        score_RB=np.full((len(folds), len(beats.patient_B)), np.nan) if scores_beats else None,
+    )
+
+
+def record_scores(
+    out_of_fold: OutOfFold, folds: NumberedFolds, scores: Sequence[npt.NDArray[np.float64]]
+) -> dict[str, float]:
+    """Write the scores of each fold's test patients, in order, into `out_of_fold`.
+
+    Returns the AUC of each fold under its `fold_metric`, and their mean and SD.
     """
-
-    def __init__(self, beats: PatientBeats, folds: RepeatedFolds) -> None:
-        self.beats = beats
-        self.fold_of = {
-            (repeat, number): fold for repeat, dealt in enumerate(folds) for number, fold in enumerate(dealt)
-        }
-        self.score_RP = np.full((len(folds), len(beats.id_P)), np.nan)
-        self.fold_RP = np.full(self.score_RP.shape, -1)
-        self.score_RB = np.full((len(folds), len(beats.patient_B)), np.nan)
-
-    def record(self, scores: Sequence[npt.NDArray[np.float64]]) -> dict[str, float]:
-        """Take down the test patients' scores of each fold in order; the folds' AUCs, by `fold_metric`, with
-        their mean and SD.
-        """
-        aucs = {}
-        for ((repeat, number), fold), score_P in zip(self.fold_of.items(), scores, strict=True):
-            self.score_RP[repeat, fold.test_P] = score_P
-            self.fold_RP[repeat, fold.test_P] = number
-            aucs[fold_metric(repeat, number)] = auc(self.beats.label_P[fold.test_P], score_P)
-        each = list(aucs.values())
-        return {"auc": float(np.mean(each)), "auc_sd": float(np.std(each)), **aucs}
-
-    def record_beats(self, logits: Sequence[FloatArray]) -> None:
-        """Take down the logits of the test beats of each fold in order."""
-        for ((repeat, _), fold), logit_B in zip(self.fold_of.items(), logits, strict=True):
-            self.score_RB[repeat, self.beats.beats_of(fold.test_P)] = expit(logit_B.astype(np.float64))
+    aucs = {}
+    for ((repeat, number), fold), score_P in zip(folds.items(), scores, strict=True):
+        out_of_fold.score_RP[repeat, fold.test_P] = score_P
+        aucs[fold_metric(repeat, number)] = auc(out_of_fold.label_P[fold.test_P], score_P)
+    each = list(aucs.values())
+    return {"auc": float(np.mean(each)), "auc_sd": float(np.std(each)), **aucs}
 
 
 class CrossValidation:
-    """The learner: the heads or networks of all repeats and folds."""
+    """The learner that holds the heads or networks of all repeats and folds."""
 
     def __init__(
         self, stage: Stage, experiment: Experiment, body: nn.Module, beats: PatientBeats, folds: RepeatedFolds
     ) -> None:
         self._stage = stage
         self._seed = experiment.seed
-        self.out_of_fold = OutOfFold(beats, folds)
-        each = tuple(self.out_of_fold.fold_of.values())
+        self._beats = beats
+        self._folds = numbered_folds(folds)
+        self.out_of_fold = unscored(beats, folds, scores_beats=True)
+        each = tuple(self._folds.values())
         self._training: StackedHeads | _FoldByFold
         if experiment.finetune.frozen_groups == len(GROUPS):
             self._training = StackedHeads(beats, each, experiment.finetune)
@@ -85,15 +92,18 @@ class CrossValidation:
             self._training = _FoldByFold(body, beats, each, experiment)
 
     def run_epoch(self, epoch: int) -> tuple[dict[str, float], int]:
-        seeds = [child_seed(self._seed, "finetune", *run, epoch) for run in self.out_of_fold.fold_of]
+        seeds = [child_seed(self._seed, "finetune", *run, epoch) for run in self._folds]
         losses = self._training.run_epoch(epoch, seeds)
         scores = []
         logits = self._training.test_logits()
-        for fold, (logit_B, patient_B) in zip(self.out_of_fold.fold_of.values(), logits, strict=True):
+        for ((repeat, _), fold), (logit_B, patient_B) in zip(self._folds.items(), logits, strict=True):
             require_finite(torch.from_numpy(logit_B), self._stage, epoch)
             scores.append(patient_scores(logit_B, patient_B, fold.test_P))
-        self.out_of_fold.record_beats([logit_B for logit_B, _ in logits])
-        metrics = self.out_of_fold.record(scores) | {"loss": float(np.mean(losses))}
+            assert self.out_of_fold.score_RB is not None
+            self.out_of_fold.score_RB[repeat, self._beats.beats_of(fold.test_P)] = expit(
+                logit_B.astype(np.float64)
+            )
+        metrics = record_scores(self.out_of_fold, self._folds, scores) | {"loss": float(np.mean(losses))}
         return metrics, self._training.num_train_images
 
     def state(self) -> dict[str, Tensor]:
@@ -104,7 +114,7 @@ class CrossValidation:
 
 
 class _FoldByFold:
-    """Networks that differ in more than their heads, trained one after another."""
+    """Networks of which more than the head is trained, one fold after another."""
 
     def __init__(
         self, body: nn.Module, beats: PatientBeats, folds: Sequence[Fold], experiment: Experiment
@@ -153,14 +163,18 @@ def initial_features(body: nn.Module, beats: PatientBeats) -> Tensor:
 def fit_classifiers(
     experiment: Experiment, beats: PatientBeats, folds: RepeatedFolds
 ) -> tuple[OutOfFold, dict[str, float]]:
-    """Fit a scikit-learn head to every fold: the scores, and the folds' AUCs with their mean and SD."""
-    out_of_fold = OutOfFold(beats, folds)
+    """Fit a scikit-learn head to every fold.
+
+    Returns the predictions and the metrics that `record_scores` returns.
+    """
     config = experiment.finetune
     vote_PVD = patient_votes(beats, config)
+    numbered = numbered_folds(folds)
     scores = [
         fold_scores(
             vote_PVD, beats, fold, config, seed=child_seed(experiment.seed, "finetune", config.head, *run)
         )
-        for run, fold in out_of_fold.fold_of.items()
+        for run, fold in numbered.items()
     ]
-    return out_of_fold, out_of_fold.record(scores)
+    out_of_fold = unscored(beats, folds, scores_beats=False)
+    return out_of_fold, record_scores(out_of_fold, numbered, scores)

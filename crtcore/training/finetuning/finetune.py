@@ -5,15 +5,12 @@ Each epoch trains every fold's network once and then reports, so that a trial ju
 folds. The last epoch counts: picking the best one would pick it on the patients who are scored.
 """
 
-import io
 import json
 import time
 from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from torch import nn
 
@@ -28,21 +25,15 @@ from crtcore.stages.stage import JSON, Stage
 from crtcore.stages.store import StageStore
 from crtcore.training.engine.device import on_device_if_it_fits, precision_identity
 from crtcore.training.engine.epochs import EpochReport, decode_history, encode_history, fit
-from crtcore.training.finetuning.cross_validation import (
-    CrossValidation,
-    OutOfFold,
-    RepeatedFolds,
-    fit_classifiers,
-)
+from crtcore.training.finetuning.cross_validation import CrossValidation, RepeatedFolds, fit_classifiers
 from crtcore.training.finetuning.features import features_stage, load_activations
 from crtcore.training.finetuning.patients import PatientBeats, patient_beats
+from crtcore.training.finetuning.predictions import OutOfFold, encode_out_of_fold
 from crtcore.training.pretraining.pretrain import HISTORY_FILE, MODEL_FILE
 
 FINETUNE_VERSION: Final = 4
 LINEAR: Final = "linear"
 GRADIENT_SETTINGS: Final = ("learning_rate", "batch_size", "weight_decay")  # idle where nothing descends
-OOF_FILE: Final = "oof.parquet"
-BEATS_FILE: Final = "beats.parquet"
 CLASSIFICATION_FACTS: Final = ("accuracy", "sensitivity", "specificity")
 
 
@@ -125,7 +116,7 @@ def run_finetune(
         stage,
         learner,
         num_epochs=experiment.finetune.epochs,
-        finish=lambda reports: _commit(store, stage, learner.out_of_fold, reports),
+        finish=lambda reports: _commit(store, stage, beats, learner.out_of_fold, reports),
     )
 
 
@@ -140,9 +131,9 @@ def _fit_classifiers(
     store: StageStore, stage: Stage, experiment: Experiment, beats: PatientBeats, folds: RepeatedFolds
 ) -> EpochReport:
     start_s = time.monotonic()
-    scored, metrics = fit_classifiers(experiment, beats, folds)
-    num_beats = sum(len(beats.beats_of(fold.train_P)) for fold in scored.fold_of.values())
-    last = experiment.finetune.epochs  # it gets no better: to be compared with others' last epoch
+    found, metrics = fit_classifiers(experiment, beats, folds)
+    num_beats = sum(len(beats.beats_of(fold.train_P)) for repeat in folds for fold in repeat)
+    last = experiment.finetune.epochs  # the fit is final, so it compares with the last epoch of other heads
     report = EpochReport(
         stage=stage.name,
         epoch=last,
@@ -151,69 +142,26 @@ def _fit_classifiers(
         num_images=num_beats * beats.num_leads,
         seconds=time.monotonic() - start_s,
     )
-    _commit(store, stage, scored, [report])
+    _commit(store, stage, beats, found, [report])
     return report
 
 
-def _commit(store: StageStore, stage: Stage, scored: OutOfFold, reports: list[EpochReport]) -> None:
-    label_P = scored.beats.label_P
-    classified = [classification(label_P, score_P) for score_P in scored.score_RP]
-    num_beats = len(scored.beats.patient_B)
+def _commit(
+    store: StageStore, stage: Stage, beats: PatientBeats, found: OutOfFold, reports: list[EpochReport]
+) -> None:
+    classified = [classification(found.label_P, score_P) for score_P in found.score_RP]
+    num_beats_P = np.bincount(beats.patient_B, minlength=len(beats.id_P))
+    num_beats = len(beats.patient_B)
     facts = {
         "auc": reports[-1].metrics["auc"],
         "auc_sd": reports[-1].metrics["auc_sd"],
-        "pooled_auc": float(np.mean([auc(label_P, score_P) for score_P in scored.score_RP])),
-        **{name: float(np.mean([figures[name] for figures in classified])) for name in CLASSIFICATION_FACTS},
-        "num_patients": len(label_P),
+        "pooled_auc": float(np.mean([auc(found.label_P, score_P) for score_P in found.score_RP])),
+        **{name: float(np.mean([metrics[name] for metrics in classified])) for name in CLASSIFICATION_FACTS},
+        "num_patients": len(found.id_P),
         "num_beats": num_beats,
-        "num_images": num_beats * scored.beats.num_leads,
+        "num_images": num_beats * beats.num_leads,
         "seconds": sum(report.seconds for report in reports),
     }
-    files = {
-        OOF_FILE: _encode_oof(scored),
-        HISTORY_FILE: json.dumps(encode_history(reports), indent=1).encode(),
-    }
-    if not np.isnan(scored.score_RB).any():  # scikit-learn's heads score a patient as a whole
-        files[BEATS_FILE] = _encode_beats(scored)
-    store.commit(stage, files, facts)
-
-
-def _encode_oof(scored: OutOfFold) -> bytes:
-    """Parquet, one row a repeat and patient; `score` is the probability of label 1."""
-    beats = scored.beats
-    num_repeats, num_patients = scored.score_RP.shape
-    num_beats_P = np.bincount(beats.patient_B, minlength=num_patients)
-    table = pa.table(
-        {
-            "patient_id": np.tile(beats.id_P, num_repeats),
-            "label": np.tile(beats.label_P, num_repeats),
-            "repeat": np.repeat(np.arange(num_repeats), num_patients),
-            "fold": scored.fold_RP.ravel(),
-            "score": scored.score_RP.ravel(),
-            "num_beats": np.tile(num_beats_P, num_repeats),
-            "num_images": np.tile(num_beats_P * beats.num_leads, num_repeats),
-        }
-    )
-    return _parquet(table)
-
-
-def _encode_beats(scored: OutOfFold) -> bytes:
-    """Parquet, one row a repeat and beat; `beat` counts the beats of the prepared set."""
-    patient_B = scored.beats.patient_B
-    num_repeats, num_beats = scored.score_RB.shape
-    table = pa.table(
-        {
-            "patient_id": np.tile(scored.beats.id_P[patient_B], num_repeats),
-            "repeat": np.repeat(np.arange(num_repeats), num_beats),
-            "fold": scored.fold_RP[:, patient_B].ravel(),
-            "beat": np.tile(np.arange(num_beats), num_repeats),
-            "score": scored.score_RB.ravel(),
-        }
-    )
-    return _parquet(table)
-
-
-def _parquet(table: pa.Table) -> bytes:
-    stream = io.BytesIO()
-    pq.write_table(table, stream)
-    return stream.getvalue()
+    files = encode_out_of_fold(found, num_beats_P=num_beats_P, num_leads=beats.num_leads)
+    history = json.dumps(encode_history(reports), indent=1).encode()
+    store.commit(stage, {**files, HISTORY_FILE: history}, facts)

@@ -1,6 +1,5 @@
 """The leaderboard of real studies and stage stores, with small tables of predictions."""
 
-import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import optuna
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
@@ -19,6 +16,7 @@ from crtcore.evaluation.metrics import auc, classification
 from crtcore.evaluation.selection import bbc_cv
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
+from crtcore.training.finetuning.predictions import OutOfFold, encode_out_of_fold
 from search.results.leaderboard import DRAWS_SEED, build_leaderboard
 from search.study.study import open_study
 
@@ -50,17 +48,13 @@ class Sweep:
         num_repeats, num_patients = score_RP.shape
         folds = np.arange(num_patients) % 5 if fold_P is None else fold_P
         stage = Stage(name="finetune", config={"learning_rate": learning_rate}, inputs=("x",), version=1)
-        table = pa.table(
-            {
-                "patient_id": patients * num_repeats,
-                "label": np.tile(LABELS, num_repeats),
-                "repeat": np.repeat(np.arange(num_repeats), num_patients),
-                "fold": np.tile(folds, num_repeats),
-                "score": score_RP.ravel(),
-            }
+        found = OutOfFold(
+            id_P=np.array(patients),
+            label_P=LABELS,
+            fold_RP=np.tile(folds, (num_repeats, 1)),
+            score_RP=score_RP,
         )
-        sink = io.BytesIO()
-        pq.write_table(table, sink)
+        files = encode_out_of_fold(found, num_beats_P=np.ones(num_patients, np.int64), num_leads=1)
         value = float(np.mean([auc(LABELS, score_P) for score_P in score_RP]))
         facts = {
             "auc": value,
@@ -72,7 +66,7 @@ class Sweep:
             "num_images": 14808,
             "seconds": 2.5,
         }
-        self.store.commit(stage, {"oof.parquet": sink.getvalue()}, facts)
+        self.store.commit(stage, files, facts)
         self.add(TrialState.COMPLETE, learning_rate, {1: 0.5, 2: value}, stage=stage)
         return value
 

@@ -1,24 +1,22 @@
 """The predictions of trials, read back from the stages that really ran."""
 
-import io
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from scipy.special import expit, logit
 
 from crtcore.config import Experiment
 from crtcore.pipeline import open_store
-from crtcore.stages.stage import Stage, StageKey
+from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
+from crtcore.training.finetuning.predictions import OutOfFold, encode_out_of_fold, read_out_of_fold
 from search.results.leaderboard import build_leaderboard
-from search.results.out_of_fold import BEATS_FILE, OOF_FILE, OutOfFold, read_beats, read_out_of_fold
+from search.results.out_of_fold import AlignedPredictions, read_aligned
 
 
 def test_columns_stand_in_the_order_of_trials_and_shared_stages_count_once() -> None:
-    predictions = OutOfFold(
+    predictions = AlignedPredictions(
         patient_ids=("a", "b"),
         label_P=np.array([0, 1]),
         fold_RP=np.array([[0, 1], [1, 0]]),
@@ -37,9 +35,9 @@ def test_a_patient_s_score_is_that_of_its_beats_mean_logit(finished: Experiment)
     assert predictions is not None
     for row in board.rows:
         digest = str(row.stages["finetune"])
-        beats = read_beats(store, digest, predictions)
-        assert beats is not None
-        assert beats.score_RB.shape == beats.fold_RB.shape == (1, row.counts["num_beats"])
+        beats = read_out_of_fold(store, digest)
+        assert beats.score_RB is not None
+        assert beats.score_RB.shape == beats.folds_of_beats().shape == (1, row.counts["num_beats"])
         column = predictions.configuration(
             {r.number: str(r.stages["finetune"]) for r in board.rows}, row.number
         )
@@ -47,42 +45,29 @@ def test_a_patient_s_score_is_that_of_its_beats_mean_logit(finished: Experiment)
             mine = beats.patient_B == number
             expected = expit(logit(beats.score_RB[0, mine]).mean())
             assert predictions.score_RPC[0, number, column] == pytest.approx(expected, abs=1e-6)
-            assert (beats.fold_RB[0, mine] == predictions.fold_RP[0, number]).all()
+            assert (beats.folds_of_beats()[0, mine] == predictions.fold_RP[0, number]).all()
 
 
-def test_a_stage_without_scores_of_beats_has_none(finished: Experiment) -> None:
-    board, store = build_leaderboard(finished.storage, finished.name), open_store(finished)
-    assert board.predictions is not None
-    pretrain = StageKey(name="pretrain", digest=str(board.rows[0].stages["pretrain"]))
-    manifest = store.find(pretrain)
-    assert manifest is not None
-    assert BEATS_FILE not in manifest.files
-    assert read_beats(store, "0" * 20, board.predictions) is None
-
-
-def test_rows_in_another_order_are_the_same_predictions(tmp_path: Path) -> None:
-    rows = [(repeat, name) for repeat in (0, 1) for name in ("b", "a", "c")]
+def test_the_predictions_of_all_trials_stand_side_by_side(tmp_path: Path) -> None:
     store = StageStore(str(tmp_path), cache=tmp_path / "cache")
+    label_P, fold_RP = np.array([1, 0, 0]), np.array([[0, 1, 1], [1, 0, 1]])
+    score_RPC = np.random.default_rng(0).random((2, 3, 2))
     digests = {}
-    for number, shuffled in enumerate((rows, rows[::-1])):
-        table = pa.table(
-            {
-                "patient_id": [name for _, name in shuffled],
-                "label": [int(name == "a") for _, name in shuffled],
-                "repeat": [repeat for repeat, _ in shuffled],
-                "fold": [int(name > "a") for _, name in shuffled],
-                "score": [repeat + ord(name) / 1000 for repeat, name in shuffled],
-            }
+    for configuration, number in enumerate((4, 1)):
+        found = OutOfFold(
+            id_P=np.array(["a", "b", "c"]),
+            label_P=label_P,
+            fold_RP=fold_RP,
+            score_RP=score_RPC[:, :, configuration],
         )
-        stream = io.BytesIO()
-        pq.write_table(table, stream)
         stage = Stage(name="finetune", config={"number": number}, inputs=(), version=1)
-        store.commit(stage, {OOF_FILE: stream.getvalue()}, {})
+        store.commit(stage, encode_out_of_fold(found, num_beats_P=np.ones(3, int), num_leads=1), {})
         digests[number] = stage.digest
-    found = read_out_of_fold(store, digests)
-    assert found.patient_ids == ("a", "b", "c")
-    assert found.label_P.tolist() == [1, 0, 0]
-    assert found.fold_RP.tolist() == [[0, 1, 1], [0, 1, 1]]
-    assert found.score_RPC[0, :, 0].tolist() == [0.097, 0.098, 0.099]
-    assert (found.score_RPC[1] > 1).all()
-    np.testing.assert_array_equal(found.score_RPC[:, :, 0], found.score_RPC[:, :, 1])
+    digests[7] = digests[1]  # the same stage as an earlier trial
+    aligned = read_aligned(store, digests)
+    assert aligned.patient_ids == ("a", "b", "c")
+    assert aligned.numbers == (1, 4)
+    np.testing.assert_array_equal(aligned.label_P, label_P)
+    np.testing.assert_array_equal(aligned.fold_RP, fold_RP)
+    np.testing.assert_array_equal(aligned.score_RPC, score_RPC[:, :, ::-1])
+    assert [aligned.configuration(digests, number) for number in (1, 4, 7)] == [0, 1, 0]

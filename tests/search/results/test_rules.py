@@ -12,11 +12,11 @@ from crtcore.data.manifest import Patient
 from crtcore.errors import SweepError
 from search.cli.tables import baselines_table
 from search.results.leaderboard import build_leaderboard
-from search.results.out_of_fold import OutOfFold
+from search.results.out_of_fold import AlignedPredictions
 
 
-def predictions() -> OutOfFold:
-    return OutOfFold(
+def predictions() -> AlignedPredictions:
+    return AlignedPredictions(
         patient_ids=("a", "b"),
         label_P=np.array([0, 1]),
         fold_RP=np.array([[0, 1]]),
