@@ -8,7 +8,7 @@ from ray.tune.experiment import Trial
 from ray.util.metrics import Counter, Gauge
 
 from crtcore.training.engine.epochs import EpochReport
-from search.study.ledger import READ
+from search.study.attributes import REUSED
 from search.study.update import State, TrialUpdate
 
 TAGS: Final = ("sweep",)
@@ -68,4 +68,4 @@ class SweepMetrics(tune.Callback):
     def _stages_read(self, number: int) -> tuple[str, ...]:
         storage = self._study._storage
         trial_id = storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
-        return tuple(storage.get_trial(trial_id).user_attrs.get(READ, ()))
+        return tuple(REUSED.of(storage.get_trial(trial_id)) or ())

@@ -46,7 +46,7 @@ def run_on_ray(
         slots()  # fails here, before anything is started, if no trial fits
         metrics = SweepMetrics(study)
         listeners.append(metrics.on_update)
-        study.set_user_attr(RAY_DASHBOARD, _dashboard_url())
+        RAY_DASHBOARD.write(study, _dashboard_url())
         trainable = tune.with_parameters(StagedTrial, experiment=experiment, sources=sources)
         tune.Tuner(
             tune.with_resources(trainable, bundle(resources.trial)),

@@ -16,14 +16,13 @@ from optuna.trial import TrialState
 
 from crtcore.stages.stage import StageKey
 from crtcore.stages.store import StageStore
+from search.study.attributes import STAGES, artifact_item, write_artifacts
 from search.study.folder import sweep_dir
 
 if TYPE_CHECKING:  # it loads torch, which whoever only looks has no use for
     from search.study.update import TrialUpdate
 
-KEY_PREFIX: Final = "artifacts:"  # of Optuna's attributes that name a trial's artifacts
 STAGE: Final = "finetune"
-STAGES_ATTR: Final = "stages"
 SVG: Final = "image/svg+xml"
 
 
@@ -69,17 +68,12 @@ def artifact_links(digest: str, *, leads: bool = False) -> dict[str, str]:
     """The attributes by which Optuna knows the artifacts of the trial whose last stage is `digest`; `leads`
     says that no complete trial is better.
     """
-    return {
-        f"{KEY_PREFIX}{artifact_id(digest, kind)}": json.dumps(
-            {
-                "artifact_id": artifact_id(digest, kind),
-                "filename": kind.file_name,
-                "mimetype": kind.mime_type,
-                "encoding": None,
-            }
-        )
-        for kind in (_NUMBERED if leads else KINDS)
-    }
+    links: dict[str, str] = {}
+    for kind in _NUMBERED if leads else KINDS:
+        name = artifact_id(digest, kind)
+        meta = {"artifact_id": name, "filename": kind.file_name, "mimetype": kind.mime_type, "encoding": None}
+        links |= artifact_item(name, json.dumps(meta))
+    return links
 
 
 class ArtifactLinks:
@@ -104,11 +98,11 @@ class ArtifactLinks:
         storage = self._study._storage
         trial_id = storage.get_trial_id_from_study_id_trial_number(self._study._study_id, update.number)
         trial = storage.get_trial(trial_id)
-        digest = str(trial.user_attrs[STAGES_ATTR][STAGE])
+        digest = str(STAGES.of(trial)[STAGE])
         manifest = self._store.find(StageKey(name=STAGE, digest=digest))
         if trial.state != TrialState.RUNNING or manifest is None:
             return
         leads = manifest.facts["auc"] >= self._best
-        for key, value in artifact_links(digest, leads=leads).items():
-            if key not in trial.system_attrs:
-                storage.set_trial_system_attr(trial_id, key, value)
+        links = artifact_links(digest, leads=leads)
+        missing = {name: meta for name, meta in links.items() if name not in trial.system_attrs}
+        write_artifacts(self._study, update.number, missing)

@@ -90,7 +90,7 @@ def _best_rows(board: Leaderboard) -> list[tuple[str, ...]]:
 def _state(study: optuna.Study) -> list[str]:
     outcome = outcome_of(study)
     said = ["### The sweep", *outcome.sentences()]
-    address = study.user_attrs.get(RAY_DASHBOARD)
+    address = RAY_DASHBOARD.of(study)
     if address and outcome.num_unfinished:
         said.append(f"Nodes, processes and logs while it runs: [Ray's dashboard]({address}).")
     return said

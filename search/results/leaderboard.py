@@ -18,6 +18,7 @@ from crtcore.stages.stage import StageKey
 from crtcore.stages.store import StageStore
 from search.results.out_of_fold import AlignedPredictions, read_aligned
 from search.results.rules import Baselines, mandatory_baselines, without_baselines
+from search.study.attributes import REASON, SECONDS, STAGES
 from search.study.config import stored_experiment
 from search.study.study import open_study
 
@@ -171,7 +172,7 @@ def _digests(rows: Iterable[Row]) -> dict[int, str]:
 
 
 def _row(store: StageStore, trial: FrozenTrial) -> Row:
-    stages = trial.user_attrs.get("stages", {})
+    stages = STAGES.of(trial)
     facts: Mapping[str, Any] = {}
     if trial.state == TrialState.COMPLETE:
         manifest = store.find(_finetune(stages))
@@ -194,9 +195,9 @@ def _row(store: StageStore, trial: FrozenTrial) -> Row:
         auc_sd=facts.get("auc_sd"),
         figures={key: facts[key] for key in FIGURES if facts},
         counts={key: facts[key] for key in COUNTS if facts},
-        seconds=trial.user_attrs.get("seconds"),
+        seconds=SECONDS.of(trial),
         stages=stages,
-        reason=trial.user_attrs.get("reason"),
+        reason=REASON.of(trial),
     )
 
 

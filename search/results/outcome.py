@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import optuna
 from optuna.trial import TrialState
 
-from search.study.ledger import ELAPSED_S, ENDED_BY
+from search.study.attributes import ELAPSED_S, ENDED_BY, REASON, SAVED_SECONDS, SECONDS
 from search.study.study import open_study
 
 ENDINGS = {
@@ -67,16 +67,16 @@ def outcome_of(study: optuna.Study) -> Outcome:
     reasons: dict[str, list[int]] = {}
     for trial in trials:
         if trial.state == TrialState.FAIL:
-            reasons.setdefault(trial.user_attrs.get("reason") or "no reason known", []).append(trial.number)
+            reasons.setdefault(REASON.of(trial) or "no reason known", []).append(trial.number)
     num_finished = sum(trial.state.is_finished() for trial in trials)
     return Outcome(
         name=study.study_name,
-        ended_by=study.user_attrs.get(ENDED_BY),
+        ended_by=ENDED_BY.of(study),
         num_finished=num_finished,
         num_unfinished=len(trials) - num_finished,
-        elapsed_s=float(study.user_attrs.get(ELAPSED_S, 0.0)),
-        computed_s=sum(trial.user_attrs.get("seconds", 0.0) for trial in trials),
-        saved_s=sum(trial.user_attrs.get("saved_seconds", 0.0) for trial in trials),
+        elapsed_s=ELAPSED_S.of(study),
+        computed_s=sum(SECONDS.of(trial) or 0.0 for trial in trials),
+        saved_s=sum(SAVED_SECONDS.of(trial) for trial in trials),
         failures=tuple(Failure(reason=reason, trials=tuple(numbers)) for reason, numbers in reasons.items()),
     )
 

@@ -15,6 +15,7 @@ from search.scheduling.sampling.objectives import METRIC, Foreknown, is_within
 from search.scheduling.sampling.samplers import Params, Sampling
 from search.scheduling.sampling.space import distributions
 from search.scheduling.trials import Proposal
+from search.study.attributes import PROPOSAL, STAGES
 from search.study.ledger import Ledger
 
 
@@ -63,7 +64,7 @@ class Proposer:
         ledger.add(
             suggestion.params,
             self._space,
-            user_attrs={"proposal": number, "stages": proposal.digests},
+            user_attrs={**PROPOSAL.item(number), **STAGES.item(proposal.digests)},
             system_attrs=suggestion.system_attrs,
         )
         return proposal

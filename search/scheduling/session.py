@@ -27,7 +27,8 @@ from search.scheduling.queue import Built, Queue
 from search.scheduling.sampling.objectives import METRIC, Foreknown
 from search.scheduling.sampling.samplers import Params
 from search.scheduling.trials import Proposal, Run, update_of_run
-from search.study.ledger import ENDED_BY, Ledger
+from search.study.attributes import ENDED_BY, REASON
+from search.study.ledger import Ledger
 from search.study.update import STATES, State, TrialUpdate, update_of_finished
 
 # Proposals that wait, per slot. If the sampler learns, they wait for a stage that another trial is building:
@@ -197,7 +198,7 @@ class Session:
                 if not entry.state.is_finished():
                     self._ledger.suspend(number)
             self._ledger.keep_elapsed(self._budget.elapsed_s)
-            self._ledger.study.set_user_attr(ENDED_BY, self.ended_by)
+            ENDED_BY.write(self._ledger.study, self.ended_by)
 
     def _wait(self, proposal: Proposal) -> None:
         self._queue.add(proposal)
@@ -278,7 +279,7 @@ class Session:
         number = run.proposal.number
         attrs = run.account(self._store, gpus=self._budget.gpus)
         if state == TrialState.FAIL:
-            attrs["reason"] = reason
+            attrs |= REASON.item(reason)
         self._ledger.finish(number, state, values, attrs)
         if self._experiment.search.wall_clock is not None:
             self._ledger.keep_elapsed(self._budget.elapsed_s)

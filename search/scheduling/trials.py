@@ -10,6 +10,7 @@ from crtcore.pipeline import Plan
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
 from crtcore.training.engine.epochs import EpochReport
+from search.study.attributes import GPU_SECONDS, IMAGES, NODE, SAVED_SECONDS, SECONDS
 from search.study.update import State, TrialUpdate
 
 
@@ -92,13 +93,13 @@ class Run:
             else:  # committed by a process that died before it could report
                 seconds += cost_s
                 images += int(manifest.facts.get("num_images", 0)) * int(stage.config.get("epochs", 1))
-        account = {
-            "node": self.node,
-            "seconds": round(seconds, 3),
-            "images": images,
-            "saved_seconds": round(saved, 3),
+        return {
+            **NODE.item(self.node),
+            **SECONDS.item(round(seconds, 3)),
+            **IMAGES.item(images),
+            **SAVED_SECONDS.item(round(saved, 3)),
+            **(GPU_SECONDS.item(round(seconds * gpus, 3)) if gpus else {}),
         }
-        return account | ({"gpu_seconds": round(seconds * gpus, 3)} if gpus else {})
 
 
 def update_of_run(run: Run, state: State, *, message: str = "") -> TrialUpdate:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # it loads torch, which whoever only reads a sweep has no use
 
 from crtcore.configfile import load_experiment, override
 from crtcore.stages.atomic import write_atomically
+from search.study.attributes import DIGESTS
 from search.study.folder import sweep_dir
 
 CONFIG_FILE = "config.yaml"
@@ -38,7 +39,6 @@ FREE_KEYS = (
     "search.wall_clock",
     "search.gpu_hours",
 )
-DIGESTS = "digests"
 
 
 def keep_identity(study: optuna.Study, folder: Path, experiment: Experiment, plan: "Plan") -> None:
@@ -61,9 +61,9 @@ def keep_identity(study: optuna.Study, folder: Path, experiment: Experiment, pla
                 f"{path} is gone; start another sweep with --name"
             )
         _check_config(folder.name, yaml.safe_load(path.read_text(encoding="utf-8")), config)
-        _check_digests(folder.name, study.user_attrs[DIGESTS], digests)
+        _check_digests(folder.name, DIGESTS.of(study), digests)
     write_atomically(path, yaml.safe_dump(config, sort_keys=False))
-    study.set_user_attr(DIGESTS, digests)
+    DIGESTS.write(study, digests)
 
 
 def _check_config(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ import pyarrow.fs as pafs
 from crtcore.config import Experiment
 from crtcore.stages.stage import StageKey
 from crtcore.stages.store import MANIFEST, StageStore
-from search.study.config import DIGESTS
+from search.study.attributes import DIGESTS, STAGES
 from search.study.folder import sweep_names
 from search.study.study import open_study
 
@@ -139,9 +139,9 @@ class _References:
 
 def _references(storage: str, name: str) -> _References:
     study = open_study(storage, name, create=False)
-    digests, unfinished = set(study.user_attrs.get(DIGESTS, {}).values()), set()
+    digests, unfinished = set(DIGESTS.of(study).values()), set()
     for trial in study.get_trials(deepcopy=False):
-        own = {digest for digest in trial.user_attrs.get("stages", {}).values() if digest is not None}
+        own = {digest for digest in STAGES.of(trial).values() if digest is not None}
         digests |= own
         if not trial.state.is_finished():
             unfinished |= own

@@ -14,12 +14,8 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from search.study.attributes import ELAPSED_S, GPU_SECONDS, REUSED
 from search.study.study import transaction
-
-ELAPSED_S = "elapsed_s"  # attributes of a study
-ENDED_BY = "ended_by"
-GPU_SECONDS = "gpu_seconds"  # attributes of a trial
-READ = "read"
 
 
 @dataclass(kw_only=True)
@@ -45,9 +41,9 @@ class Ledger:
         self.gpu_s = 0.0  # of finished trials
         for trial in study.get_trials(deepcopy=False):
             self._enter(trial)
-            self.gpu_s += trial.user_attrs.get(GPU_SECONDS, 0.0)
+            self.gpu_s += GPU_SECONDS.of(trial)
         self.num_finished = sum(entry.state.is_finished() for entry in self.entries.values())
-        self.elapsed_s = float(study.user_attrs.get(ELAPSED_S, 0.0))  # of all runs so far
+        self.elapsed_s = ELAPSED_S.of(study)  # of all runs so far
 
     def __len__(self) -> int:
         """Trials in any state."""
@@ -88,7 +84,7 @@ class Ledger:
             entry.state = TrialState.RUNNING
         if entry.read is None:
             entry.read = tuple(built)
-            self._storage.set_trial_user_attr(entry.trial_id, READ, list(built))
+            self._storage.set_trial_user_attr(entry.trial_id, REUSED.name, list(built))
         return entry
 
     def report(self, number: int, epoch: int, value: float) -> bool:
@@ -116,7 +112,7 @@ class Ledger:
         self._storage.set_trial_state_values(entry.trial_id, state, values)
         entry.state = state
         self.num_finished += 1
-        self.gpu_s += attrs.get(GPU_SECONDS, 0.0)
+        self.gpu_s += attrs.get(GPU_SECONDS.name, 0.0)
 
     def suspend(self, number: int) -> None:
         """The trial, which nobody runs any more, is WAITING for the next run of the sweep."""
@@ -127,10 +123,10 @@ class Ledger:
 
     def keep_elapsed(self, elapsed_s: float) -> None:
         """How long the sweep has run, this run included."""
-        self.study.set_user_attr(ELAPSED_S, round(elapsed_s, 3))
+        ELAPSED_S.write(self.study, round(elapsed_s, 3))
 
     def _enter(self, trial: FrozenTrial) -> None:
-        read = trial.user_attrs.get(READ)
+        read = REUSED.of(trial)
         self.entries[trial.number] = Entry(
             trial_id=trial._trial_id,
             state=trial.state,

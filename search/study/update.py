@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from optuna.trial import FrozenTrial, TrialState
 
+from search.study.attributes import REASON, SECONDS
+
 State = Literal["WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL"]
 STATES: Mapping[TrialState, State] = {
     TrialState.WAITING: "WAITING",
@@ -44,6 +46,6 @@ def update_of_finished(trial: FrozenTrial) -> TrialUpdate:
         stage="finetune" if curve else None,
         epoch=max(curve, default=0),
         value=curve[max(curve)] if curve else None,
-        seconds=trial.user_attrs.get("seconds", 0.0),
-        message=trial.user_attrs.get("reason", ""),
+        seconds=SECONDS.of(trial) or 0.0,
+        message=REASON.of(trial) or "",
     )

@@ -20,8 +20,8 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from crtcore.signal.recording import FloatArray
+from search.study.attributes import generation_of, write_generation
 
-GENERATION = "cma:generation"  # attribute of a trial
 SIGMA = 1 / 6  # of the first generation; the space is the unit cube
 MAX_RESAMPLING_PER_DIMENSION = 10
 INITIAL_SEED = 1  # of a generator that is seeded anew before it is used
@@ -71,7 +71,7 @@ class ReplayedCmaEs(BaseSampler):
         optimizer = _replay(axes, complete, sign=-1 if study.direction == StudyDirection.MAXIMIZE else 1)
         optimizer._rng.seed(self._seed)  # as Optuna does: `cmaes` takes a seed when it starts only
         point = optimizer.ask()
-        study._storage.set_trial_system_attr(trial._trial_id, GENERATION, optimizer.generation)
+        write_generation(study, trial, optimizer.generation)
         return rest | {
             name: _from_unit(axis, unit) for (name, axis), unit in zip(axes.items(), point, strict=True)
         }
@@ -97,7 +97,7 @@ def _replay(axes: Mapping[str, Numeric], complete: Sequence[FrozenTrial], *, sig
     )
     by_generation: dict[int, list[FrozenTrial]] = defaultdict(list)
     for trial in complete:
-        generation = trial.system_attrs.get(GENERATION)
+        generation = generation_of(trial)
         if generation is not None and axes.keys() <= trial.params.keys():
             by_generation[generation].append(trial)
     while len(trials := by_generation[optimizer.generation]) >= optimizer.population_size:

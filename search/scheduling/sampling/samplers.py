@@ -18,8 +18,9 @@ from optuna.trial import FrozenTrial, TrialState
 from crtcore.config import SearchConfig
 from crtcore.errors import ConfigError
 from crtcore.seeding import child_seed
-from search.scheduling.sampling.cma import GENERATION, ReplayedCmaEs
+from search.scheduling.sampling.cma import ReplayedCmaEs
 from search.scheduling.sampling.objectives import DIRECTIONS
+from search.study.attributes import GENERATION
 
 Space = Mapping[str, BaseDistribution]
 Params = dict[str, Any]

@@ -1,6 +1,5 @@
 """What another sweep found best, as the first points of this one."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import optuna
@@ -11,9 +10,8 @@ from crtcore.config import Experiment
 from crtcore.errors import ConfigError, SweepError
 from search.scheduling.sampling.samplers import Params
 from search.scheduling.sampling.space import distributions
+from search.study.attributes import WARM_START
 from search.study.study import open_study
-
-WARM_START = "warm_start"  # attribute of the study: the other sweep's name, and its points as they were then
 
 
 def first_points(study: optuna.Study, experiment: Experiment, other: str | None) -> list[Params]:
@@ -25,9 +23,9 @@ def first_points(study: optuna.Study, experiment: Experiment, other: str | None)
 
     Raises SweepError if the sweep began without them, or nothing of `other` can be used.
     """
-    kept: Mapping[str, Any] = study.user_attrs.get(WARM_START, {})
-    if other is None or kept.get("sweep") == other:
-        return list(kept.get("points", ()))
+    kept = WARM_START.of(study)
+    if other is None or (kept is not None and kept["sweep"] == other):
+        return [] if kept is None else kept["points"]
     if experiment.search.sampler == "grid":
         raise ConfigError("--warm-start has no use with search.sampler grid, which visits every point anyway")
     if study.get_trials(deepcopy=False):
@@ -46,7 +44,7 @@ def first_points(study: optuna.Study, experiment: Experiment, other: str | None)
             f"--warm-start {other}: no parameter of its best trial can be searched here; search the same "
             "keys over ranges that hold its values, or leave --warm-start out"
         )
-    study.set_user_attr(WARM_START, {"sweep": other, "points": points})
+    WARM_START.write(study, {"sweep": other, "points": points})
     return points
 
 

@@ -51,7 +51,7 @@ def test_while_trials_are_unfinished_it_links_rays_dashboard(
     storage = str(tmp_path_factory.mktemp("running"))
     study = open_study(storage, "running", create=True)
     study.enqueue_trial({"x": 1})
-    study.set_user_attr(RAY_DASHBOARD, "http://127.0.0.1:8265/")
+    RAY_DASHBOARD.write(study, "http://127.0.0.1:8265/")
     write_note(storage, "running")
     note = get_note(study)
     assert note.startswith(OURS)

@@ -7,7 +7,7 @@ from optuna.trial import TrialState, create_trial
 
 from search.results.outcome import ENDINGS, Failure, outcome_of, sweep_outcome
 from search.scheduling.session import EndedBy
-from search.study.ledger import ELAPSED_S, ENDED_BY
+from search.study.attributes import ELAPSED_S, ENDED_BY
 from search.study.study import open_study
 
 
@@ -26,8 +26,8 @@ def test_the_report_names_the_budget_and_groups_what_failed(tmp_path: Path) -> N
         attrs = {**costs, **({"reason": reason} if reason else {})}
         value = 0.7 if state == TrialState.COMPLETE else None
         study.add_trial(create_trial(state=state, value=value, user_attrs=attrs))
-    study.set_user_attr(ENDED_BY, "wall_clock")
-    study.set_user_attr(ELAPSED_S, 99.0)
+    ENDED_BY.write(study, "wall_clock")
+    ELAPSED_S.write(study, 99.0)
     outcome = sweep_outcome(str(tmp_path), "demo")
     assert outcome.failures == (
         Failure(reason="OSError: [Errno 28] No space left on device", trials=(1, 4)),
@@ -48,6 +48,6 @@ def test_the_report_names_the_budget_and_groups_what_failed(tmp_path: Path) -> N
 @pytest.mark.parametrize("ended_by", ENDINGS)
 def test_every_ending_has_a_sentence(ended_by: str) -> None:
     study = optuna.create_study(direction="maximize")
-    study.set_user_attr(ENDED_BY, ended_by)
+    ENDED_BY.write(study, ended_by)
     assert ENDINGS[ended_by] in outcome_of(study).sentences()[0]
     assert set(ENDINGS) == set(get_args(EndedBy))

@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from crtcore.configfile import override
 from crtcore.errors import ConfigError
-from search.study.ledger import ELAPSED_S, ENDED_BY
+from search.study.attributes import ELAPSED_S, ENDED_BY
 from tests.search.fake_sweep import EPOCH_S, NUM_EPOCHS, World, record, search_config
 
 
@@ -33,15 +33,15 @@ def test_when_time_is_used_up_running_stages_end_and_none_is_started(tmp_path: P
     num_complete = states.count(TrialState.COMPLETE)
     assert 0 < num_complete < 6
     assert set(states) == {TrialState.COMPLETE, TrialState.WAITING}
-    assert sweep.study.user_attrs[ENDED_BY] == "wall_clock"
-    assert sweep.study.user_attrs[ELAPSED_S] >= 20
+    assert ENDED_BY.of(sweep.study) == "wall_clock"
+    assert ELAPSED_S.of(sweep.study) >= 20
     # No stage is half done: what was begun is in the store.
     assert not list(tmp_path.rglob("*.progress*"))
     assert sweep.run(num_slots=2) == 0  # nothing is left of the budget
     # Extended, it ends as if it had never been cut.
     sweep.experiment = override(sweep.experiment, {"search.wall_clock": "1h"})
     sweep.run(num_slots=2)
-    assert sweep.study.user_attrs[ENDED_BY] == "trials"
+    assert ENDED_BY.of(sweep.study) == "trials"
     assert record(sweep.trials) == record(whole.trials)
     assert max(sweep.epochs_run.values()) == 1
 
@@ -50,7 +50,7 @@ def test_hours_of_gpu_are_those_that_trials_computed(tmp_path: Path) -> None:
     budget_s = 2.5 * (NUM_EPOCHS + 2) * EPOCH_S
     sweep = world(tmp_path, {"gpu_hours": 0.5 * budget_s / 3600}, gpus=0.5)
     sweep.run()
-    assert sweep.study.user_attrs[ENDED_BY] == "gpu_hours"
+    assert ENDED_BY.of(sweep.study) == "gpu_hours"
     used = [trial.user_attrs["gpu_seconds"] for trial in sweep.trials if trial.state.is_finished()]
     seconds = [trial.user_attrs["seconds"] for trial in sweep.trials if trial.state.is_finished()]
     assert used == [0.5 * each for each in seconds]

@@ -10,7 +10,7 @@ from optuna.trial import TrialState, create_trial
 
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
-from search.study.config import DIGESTS
+from search.study.attributes import DIGESTS
 from search.study.housekeeping import housekeep, sweep_size
 from search.study.study import open_study
 
@@ -30,7 +30,7 @@ STAGES = (SHARD, COHORT, PRETRAIN, OTHER_PRETRAIN, ONE, TWO, ORPHAN)
 
 def sweep(storage: Path, name: str, *trials: tuple[TrialState, Stage]) -> None:
     study = open_study(str(storage), name, create=True)
-    study.set_user_attr(DIGESTS, {"cohort": COHORT.digest})
+    DIGESTS.write(study, {"cohort": COHORT.digest})
     for state, finetune in trials:
         stages = {"pretrain": PRETRAIN.digest, "features": None, "finetune": finetune.digest}
         value = 0.7 if state == TrialState.COMPLETE else None

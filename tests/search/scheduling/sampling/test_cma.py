@@ -13,7 +13,8 @@ from optuna.testing.pytest_samplers import (
     SingleOnlySamplerTestCase,
 )
 
-from search.scheduling.sampling.cma import GENERATION, ReplayedCmaEs, _from_unit, _to_unit
+from search.scheduling.sampling.cma import ReplayedCmaEs, _from_unit, _to_unit
+from search.study.attributes import GENERATION
 
 
 class TestReplayedCmaEs(BasicSamplerTestCase, RelativeSamplerTestCase, SingleOnlySamplerTestCase):
