@@ -1,27 +1,33 @@
-"""The patient manifest (CSV or Parquet, one row per recording), as far as it goes without a recording."""
+"""The cohort's patients and recordings as the manifest lists them (CSV or Parquet, one row per recording).
 
-import csv
-from collections.abc import Collection, Iterable, Iterator, Mapping
+No recording is opened here.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import Any, Final
 
 from crtcore.config import Experiment
+from crtcore.data.manifest_table import Cell, TableRow, is_missing, number_of, read_rows
 from crtcore.errors import DataError
 
-REQUIRED = ("patient_id", "recording")
-LVESV = ("lvesv_baseline_ml", "lvesv_followup_ml")
-RESPONSE_FALL = 0.15  # LVESV falls by 15 % or more: the volumetric definition of response (He et al. 2023)
-NOT_CLINICAL = (*REQUIRED, *LVESV, "label", "fold")
+REQUIRED: Final = ("patient_id", "recording")
+LVESV: Final = ("lvesv_baseline_ml", "lvesv_followup_ml")
+RESPONSE_FALL: Final = Fraction(15, 100)
+"""LVESV falls by 15 % or more: the volumetric definition of response (He et al. 2023)."""
+NOT_CLINICAL: Final = (*REQUIRED, *LVESV, "label", "fold")
+_LABELS: Final = {"0": 0, "0.0": 0, "False": 0, "1": 1, "1.0": 1, "True": 1}
+_MAX_NAME: Final = 255  # bytes: what file systems allow for one part of a path
+_MAX_DIGITS: Final = 40
 
 
 @dataclass(frozen=True, kw_only=True)
 class Patient:
-    """One patient of the cohort: outcome, predefined fold if the manifest gives one, and clinical variables
-    by column.
+    """One patient: outcome, fold if the manifest gives one, and clinical values by column.
+
+    A clinical value is a number, text, or None where it is missing.
     """
 
     patient_id: str
@@ -32,41 +38,40 @@ class Patient:
 
 @dataclass(frozen=True, kw_only=True)
 class ManifestRow:
-    """A recording and whose it is; `where` names the manifest and the row, for messages."""
+    """A recording and its patient; `where` names the manifest and the row, for messages."""
 
     where: str
     recording: str
     patient: Patient
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Row:
-    number: int  # as an editor shows it: the header of a CSV is row 1
-    values: dict[str, Any]
-
-
 def read_manifest(experiment: Experiment) -> tuple[ManifestRow, ...]:
-    """The manifest's rows, those of the patients whom `cohort.patients` leaves.
+    """The manifest's rows, only those of `cohort.patients` where that is set.
 
-    Raises DataError naming the manifest's row for a missing column, a label that is neither 0 nor 1, a
-    patient with two labels or two folds, a recording listed twice, for a patient of `cohort.patients` who is
-    not there, and for a cohort with one class only.
+    Raises DataError that names the row: a missing column, a label that is not 0 or 1 or contradicts the
+    LVESV columns, a patient with two labels or two folds, a recording listed twice. Also if a patient of
+    `cohort.patients` is absent, or if all patients have the same outcome.
     """
     manifest = experiment.manifest_path
+    rows = read_rows(manifest)
+    _check_required(manifest, rows[0].cells)
     wanted = None if experiment.cohort.patients is None else set(experiment.cohort.patients)
     found: list[ManifestRow] = []
     first: dict[str, Patient] = {}
-    listed: set[str] = set()
-    for row in _rows(manifest):
+    listed: dict[str, int] = {}
+    for row in rows:
         where = f"{manifest} row {row.number}"
         patient = _patient(row, where)
         if wanted is not None and patient.patient_id not in wanted:
             continue
         _check_alike(first.setdefault(patient.patient_id, patient), patient, where)
-        recording = str(row.values["recording"])
+        recording = str(row.cells["recording"])
         if recording in listed:
-            raise DataError(f"{where}: recording {recording!r} is listed twice; remove one of the rows")
-        listed.add(recording)
+            raise DataError(
+                f"{where}: recording {recording!r} is listed twice, here and in row {listed[recording]}; "
+                "remove one of the rows"
+            )
+        listed[recording] = row.number
         found.append(ManifestRow(where=where, recording=recording, patient=patient))
     absent = (wanted or set()) - first.keys()
     if absent:
@@ -85,7 +90,18 @@ def patients_of(rows: Iterable[ManifestRow]) -> tuple[Patient, ...]:
 
 def manifest_columns(manifest: Path) -> tuple[str, ...]:
     """The names of the manifest's columns. DataError if it cannot be read."""
-    return tuple(next(_rows(manifest)).values)
+    return tuple(read_rows(manifest)[0].cells)
+
+
+def _check_required(manifest: Path, columns: Collection[str]) -> None:
+    missing = [name for name in REQUIRED if name not in columns]
+    if not missing and "label" not in columns and not set(LVESV) <= set(columns):
+        missing = ["label (or lvesv_baseline_ml and lvesv_followup_ml)"]
+    if missing:
+        raise DataError(
+            f"cohort manifest {manifest} has no column {missing[0]}; "
+            f"it needs patient_id, recording and an outcome"
+        )
 
 
 def _check_alike(known: Patient, patient: Patient, where: str) -> None:
@@ -115,90 +131,79 @@ def _check_cohort(manifest: Path, patients: Collection[Patient]) -> None:
         )
 
 
-def _rows(manifest: Path) -> Iterator[_Row]:
-    if not manifest.is_file():
-        raise DataError(
-            f"cohort manifest {manifest} does not exist; set cohort.manifest (and data) to where it lies"
-        )
-    if manifest.suffix == ".parquet":
-        try:
-            records = pq.read_table(manifest).to_pylist()
-        except (pa.ArrowException, OSError) as error:
-            problem = " ".join(str(error).split())
-            raise DataError(
-                f"cohort manifest {manifest} is not a readable Parquet file: {problem}"
-            ) from error
-        first_row = 1
-    else:
-        try:
-            with manifest.open(newline="", encoding="utf-8-sig") as stream:
-                records = list(csv.DictReader(stream, strict=True))
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise DataError(f"cohort manifest {manifest} is not a readable CSV file: {error}") from error
-        first_row = 2
-    columns = set(records[0]) if records else set()
-    missing = [name for name in REQUIRED if name not in columns]
-    if not missing and "label" not in columns and not columns.issuperset(LVESV):
-        missing = ["label (or lvesv_baseline_ml and lvesv_followup_ml)"]
-    if missing:
-        raise DataError(
-            f"cohort manifest {manifest} has no column {missing[0]}; "
-            f"it needs patient_id, recording and an outcome"
-        )
-    for number, values in enumerate(records, first_row):
-        if None in values or None in [values[name] for name in REQUIRED]:
-            raise DataError(
-                f"{manifest} row {number} does not have as many cells as the header; "
-                f"quote cells that hold a comma"
-            )
-        yield _Row(number=number, values=values)
-
-
-def _patient(row: _Row, where: str) -> Patient:
-    values = row.values
-    patient_id = str(values["patient_id"]).strip()
-    if not patient_id or not str(values["recording"]).strip():
-        raise DataError(f"{where}: patient_id and recording must not be empty")
-    fold = values.get("fold")
+def _patient(row: TableRow, where: str) -> Patient:
+    cells = row.cells
+    for name in REQUIRED:
+        _check_name(cells[name], name, where)
     return Patient(
-        patient_id=patient_id,
-        label=_label(values, where),
-        fold=None if fold in (None, "") else _fold(fold, where),
-        clinical={name: _clinical(value) for name, value in values.items() if name not in NOT_CLINICAL},
+        patient_id=str(cells["patient_id"]),
+        label=_label(cells, where),
+        fold=_fold(cells.get("fold"), where),
+        clinical={
+            name: _clinical(cell, name, where) for name, cell in cells.items() if name not in NOT_CLINICAL
+        },
     )
 
 
-def _label(values: dict[str, Any], where: str) -> int:
-    if "label" in values:
-        text = str(values["label"]).strip()
-        if text not in ("0", "1", "0.0", "1.0", "True", "False"):
-            raise DataError(
-                f"{where}: label {text!r} is neither 0 nor 1; write 1 for responders and 0 for the others"
-            )
-        return int(text in ("1", "1.0", "True"))
-    baseline, followup = (_volume(values[name], name, where) for name in LVESV)
+def _check_name(cell: Cell, name: str, where: str) -> None:
+    """DataError unless the cell can name a patient or a file."""
+    if is_missing(cell):
+        raise DataError(f"{where}: {name} must not be empty or a sign for a missing value; fill it in")
+    text = str(cell)
+    if not text.isprintable():
+        raise DataError(f"{where}: {name} holds a control character; remove it")
+    if any(len(part.encode()) > _MAX_NAME for part in text.split("/")):
+        raise DataError(f"{where}: {name} is longer than {_MAX_NAME} bytes; shorten it")
+
+
+def _label(cells: Mapping[str, Cell], where: str) -> int:
+    if "label" not in cells:
+        return _response(*(_volume(cells[name], name, where) for name in LVESV))
+    text = str(cells["label"])
+    if text not in _LABELS:
+        raise DataError(
+            f"{where}: label {text[:40]!r} is neither 0 nor 1; write 1 for responders and 0 for the others"
+        )
+    label = _LABELS[text]
+    volumes = [_volume(cells.get(name), name, where) for name in LVESV if not is_missing(cells.get(name))]
+    if len(volumes) == len(LVESV) and _response(*volumes) != label:
+        raise DataError(
+            f"{where}: label {label} contradicts the volumes ({LVESV[0]} {cells[LVESV[0]]}, {LVESV[1]} "
+            f"{cells[LVESV[1]]}: label {1 - label}); correct the row, or rename these two columns if label "
+            "1 means something else"
+        )
+    return label
+
+
+def _response(baseline: Fraction, followup: Fraction) -> int:
+    """1 for a fall of LVESV by 15 % or more, compared in exact decimals."""
     return int(followup <= (1 - RESPONSE_FALL) * baseline)
 
 
-def _volume(value: Any, name: str, where: str) -> float:
-    number = _clinical(value)
-    if not isinstance(number, float) or not 0 < number < float("inf"):
-        raise DataError(f"{where}: {name} is {value!r}; give the volume in millilitres, above 0")
-    return number
+def _volume(cell: Cell, name: str, where: str) -> Fraction:
+    number = None if isinstance(cell, bool) else number_of(cell)
+    text = str(cell)
+    if number is None or not 0 < number < float("inf") or len(text) > _MAX_DIGITS:
+        raise DataError(f"{where}: {name} is {text[:_MAX_DIGITS]!r}; give the volume in millilitres, above 0")
+    return Fraction(text)
 
 
-def _fold(value: Any, where: str) -> int:
-    number = _clinical(value)
-    if not isinstance(number, float) or not number.is_integer():
-        raise DataError(f"{where}: fold {value!r} is not a whole number")
+def _fold(cell: Cell, where: str) -> int | None:
+    if is_missing(cell):
+        return None
+    number = number_of(cell)
+    if number is None or not number.is_integer() or abs(number) >= 2**31:
+        raise DataError(f"{where}: fold {str(cell)[:_MAX_DIGITS]!r} is not a whole number of normal size")
     return int(number)
 
 
-def _clinical(value: Any) -> float | str | None:
-    """Numbers as numbers, empty cells as None, everything else as text."""
-    if value is None or str(value).strip() == "":
+def _clinical(cell: Cell, name: str, where: str) -> float | str | None:
+    """Numbers as numbers, missing values as None, everything else as text."""
+    if is_missing(cell):
         return None
-    try:
-        return float(value)
-    except ValueError:
-        return str(value).strip()
+    number = number_of(cell)
+    if number is None:
+        return str(cell)
+    if abs(number) == float("inf"):
+        raise DataError(f"{where}: {name} is {str(cell)[:_MAX_DIGITS]!r}; give a number, or leave it empty")
+    return number

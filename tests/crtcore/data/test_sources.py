@@ -1,4 +1,4 @@
-"""The manifest: outcomes, clinical columns, and one clear sentence for each way it can be wrong."""
+"""Manifest and recordings together: sources with their content hashes, patients and leads."""
 
 from pathlib import Path
 
@@ -27,6 +27,12 @@ def rows(header: str, *lines: str) -> str:
     return "\n".join([header, *lines]) + "\n"
 
 
+def test_a_row_whose_record_is_absent_is_named(tiny: Experiment) -> None:
+    lines = (f"a,{RECORD.format(1)},1", "b,records/nothing,0")
+    with pytest.raises(DataError, match=r"row 3: .*nothing"):
+        cohort_sources(manifest(tiny, rows("patient_id,recording,label", *lines)))
+
+
 def test_simulated_manifest(tiny: Experiment) -> None:
     recordings, patients, leads = cohort_sources(tiny)
     assert len(recordings) == len(patients) == 12
@@ -48,17 +54,6 @@ def test_parquet_says_the_same_as_csv(tiny: Experiment) -> None:
     assert leads == expected[2]
 
 
-def test_response_is_a_fall_of_lvesv_by_15_percent(tiny: Experiment) -> None:
-    text = rows(
-        "patient_id,recording,lvesv_baseline_ml,lvesv_followup_ml",
-        f"a,{RECORD.format(1)},200,170",
-        f"b,{RECORD.format(2)},200,170.1",
-        f"c,{RECORD.format(3)},200,250",
-    )
-    _, patients, _ = cohort_sources(manifest(tiny, text))
-    assert [patient.label for patient in patients] == [1, 0, 0]
-
-
 def test_several_recordings_of_a_patient(tiny: Experiment) -> None:
     text = rows(
         "patient_id,recording,label,fold",
@@ -69,60 +64,6 @@ def test_several_recordings_of_a_patient(tiny: Experiment) -> None:
     recordings, patients, _ = cohort_sources(manifest(tiny, text))
     assert [source.patient_id for source in recordings] == ["a", "a", "b"]
     assert [(patient.patient_id, patient.fold) for patient in patients] == [("a", 3), ("b", 4)]
-
-
-HEADER = "patient_id,recording,label"
-GOOD = f"a,{RECORD.format(1)},1"
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "no column patient_id"),
-        (rows("patient_id,label", "a,1"), "no column recording"),
-        (rows("patient_id,recording", f"a,{RECORD.format(1)}"), "no column label"),
-        (rows(HEADER, GOOD, f"b,{RECORD.format(2)},2"), "row 3: label '2' is neither 0 nor 1"),
-        (rows(HEADER, GOOD, f"b,{RECORD.format(2)},"), "row 3: label '' is neither 0 nor 1"),
-        (rows(HEADER, GOOD, f"a,{RECORD.format(2)},0"), "row 3: the patient has label 0 here and 1 above"),
-        (
-            rows(HEADER + ",fold", GOOD + ",1", f"a,{RECORD.format(2)},1,2"),
-            "in two folds, 2 here and 1 above",
-        ),
-        (rows(HEADER + ",fold", GOOD + ",1", f"b,{RECORD.format(2)},0,"), "fold to some patients only"),
-        (rows(HEADER + ",fold", GOOD + ",x"), "fold 'x' is not a whole number"),
-        (rows(HEADER, GOOD, f"b,{RECORD.format(2)},1"), "only patients with label 1"),
-        (rows(HEADER), "no column patient_id"),
-        (rows(HEADER, GOOD, GOOD), "row 3: recording 'records/sim001' is listed twice"),
-        (rows(HEADER, GOOD, "b,records/nothing,0"), r"row 3: .*nothing"),
-        (rows(HEADER, GOOD, "b"), "row 3 does not have as many cells"),
-        (rows(HEADER, GOOD, "b,x,0,extra"), "row 3 does not have as many cells"),
-        (rows(HEADER, f",{RECORD.format(1)},1"), "row 2: patient_id and recording must not be empty"),
-        (
-            rows("patient_id,recording,lvesv_baseline_ml,lvesv_followup_ml", f"a,{RECORD.format(1)},0,10"),
-            "lvesv_baseline_ml is '0'",
-        ),
-    ],
-)
-def test_bad_manifest(tiny: Experiment, text: str, message: str) -> None:
-    experiment = manifest(tiny, text)
-    with pytest.raises(DataError, match=message):
-        cohort_sources(experiment)
-
-
-def test_absent_manifest(tiny: Experiment) -> None:
-    with pytest.raises(DataError, match=r"nothing\.csv does not exist"):
-        cohort_sources(override(tiny, {"cohort.manifest": "nothing.csv"}))
-
-
-def test_manifest_that_is_not_text(tiny: Experiment) -> None:
-    experiment = manifest(tiny, "")
-    experiment.manifest_path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match="not a readable CSV"):
-        cohort_sources(experiment)
-    path = experiment.manifest_path.with_suffix(".parquet")
-    path.write_bytes(b"PAR1")
-    with pytest.raises(DataError, match="not a readable Parquet"):
-        cohort_sources(override(experiment, {"cohort.manifest": path}))
 
 
 def test_a_cohort_can_be_cut_down_to_some_patients(tiny: Experiment) -> None:
