@@ -119,7 +119,7 @@ class FinetuneConfig(Settings):
     )
     class_weights: Literal["balanced", "none"] = "balanced"
     folds: int = Field(default=5, ge=2)
-    repeats: PositiveInt = 1
+    repeats: PositiveInt = Field(default=1, le=1000)
 
 
 class SchedulerConfig(Settings):
@@ -262,7 +262,7 @@ class ResourcesConfig(Settings):
 class Experiment(Settings):
     """Everything that decides a result, in one value. Relative data paths are resolved against `data`."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
     storage: str = "storage"
     cache: Path = Field(
         default=Path("~/.cache/crtsearch"), description="this node's mapped copies of shard sets"

@@ -1,12 +1,14 @@
-"""YAML + dotted overrides -> Experiment. Precedence: overrides, then the file, then the defaults in
+"""YAML and dotted overrides -> Experiment. Overrides win over the file, the file over the defaults in
 config.py.
 """
 
 import difflib
+import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import reprlib
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -17,8 +19,28 @@ from crtcore.errors import ConfigError
 SHIPPED_CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
 
+MAX_BYTES: Final = 2**20
+MAX_NAME: Final = 255  # bytes of one part of a path, and
+MAX_PATH: Final = 4096  # of a whole path: what file systems allow
+MAX_DEPTH: Final = 20  # of lists and mappings within each other
+MAX_NODES: Final = 100_000  # with every alias written out
+
+
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads `1e-4` as the number it is (YAML 1.2; PyYAML keeps to 1.1 and reads a string)."""
+    """SafeLoader that reads `1e-4` as a number, as YAML 1.2 does, and refuses a key given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        first: dict[tuple[str, str], int] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                line = key.start_mark.line + 1
+                if (key.tag, key.value) in first:
+                    before = first[key.tag, key.value]
+                    raise yaml.YAMLError(
+                        f"key {key.value!r} is given twice, in line {before} and in line {line}; keep one"
+                    )
+                first[key.tag, key.value] = line
+        return super().construct_mapping(node, deep=deep)
 
 
 _Loader.add_implicit_resolver(
@@ -34,22 +56,14 @@ def load_experiment(config: str | Path, overrides: Sequence[str] = ()) -> Experi
     Raises ConfigError that names the file, the key and the nearest known key.
     """
     path = _find(config)
-    try:
-        tree = _parse(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    tree = _parse(_text(path), str(path))
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} must hold keys and values, such as `name: demo`")
     for text in overrides:
         key, equals, value = text.partition("=")
         if not equals or not key:
             raise ConfigError(f"--set {text!r} must read key=value, for example --set finetune.epochs=20")
-        try:
-            _put(tree, key.strip(), _parse(value))
-        except yaml.YAMLError as error:
-            raise ConfigError(
-                f"--set {text!r}: the value is not YAML: {' '.join(str(error).split())}"
-            ) from error
+        _put(tree, key.strip(), _parse(value, f"--set {text[:80]!r}: the value"))
     return _absolute(_validate(tree, str(path)))
 
 
@@ -69,21 +83,70 @@ def known_keys(model: type[BaseModel] = Experiment, prefix: str = "") -> Iterato
             yield from known_keys(field.annotation, f"{prefix}{name}.")
 
 
-def _parse(text: str) -> Any:
-    loader = _Loader(text)
+def _text(path: Path) -> str:
+    if path.stat().st_size > MAX_BYTES:
+        raise ConfigError(f"{path} has more than {MAX_BYTES:,} bytes: it is no config file")
     try:
-        return loader.get_single_data()
-    finally:
-        loader.dispose()
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not YAML in UTF-8: {error}") from error
+
+
+def _parse(text: str, origin: str) -> Any:
+    """The value of a YAML text. ConfigError that starts with `origin` if it is malformed or far too large."""
+    try:
+        _check_depth(text)
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                return None
+            _num_nodes(node, 0, {})
+            return loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except (
+        yaml.YAMLError,
+        ValueError,
+    ) as error:  # ValueError: a date or an integer that Python does not take
+        raise ConfigError(f"{origin} is not YAML: {' '.join(str(error).split())}") from error
+
+
+def _check_depth(text: str) -> None:
+    """Before anything is built: PyYAML recurses, and its scanner is slow on deep flows."""
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            raise yaml.YAMLError(f"it is nested more than {MAX_DEPTH} levels deep")
+
+
+def _num_nodes(node: yaml.Node, depth: int, known: dict[int, int]) -> int:
+    """How many values the node holds with every alias written out."""
+    if depth > MAX_DEPTH:
+        raise yaml.YAMLError(f"it is nested more than {MAX_DEPTH} levels deep")
+    if id(node) not in known:
+        parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else []
+        if isinstance(node, yaml.SequenceNode):
+            parts = node.value
+        known[id(node)] = 1 + sum(_num_nodes(part, depth + 1, known) for part in parts)
+    if known[id(node)] > MAX_NODES:
+        raise yaml.YAMLError(f"its aliases stand for more than {MAX_NODES:,} values")
+    return known[id(node)]
 
 
 def _find(config: str | Path) -> Path:
     bare = f"{config}.yaml"
-    for path in (Path(config), Path("configs", bare), SHIPPED_CONFIGS / bare):
-        if path.is_file():
-            return path
+    if _fault(bare) is None:
+        for path in (Path(config), Path("configs", bare), SHIPPED_CONFIGS / bare):
+            if path.is_file():
+                return path
     names = sorted(path.stem for path in SHIPPED_CONFIGS.glob("*.yaml"))
-    raise ConfigError(f"no config {str(config)!r}: give a path to a YAML file or one of {', '.join(names)}")
+    shown = repr(str(config)[:80])
+    raise ConfigError(f"no config {shown}: give a path to a YAML file or one of {', '.join(names)}")
 
 
 def _put(tree: dict[str, Any], key: str, value: Any) -> None:
@@ -122,12 +185,23 @@ def _sentence(error: ValidationError) -> str:
         return f"unknown key {key!r}; {hint}{more}"
     if first["type"] == "missing":
         return f"key {key!r} is missing{more}"
-    return f"{key} = {first['input']!r}: {first['msg'].removeprefix('Value error, ')}{more}"
+    value = reprlib.repr(first["input"])
+    return f"{key} = {value}: {first['msg'].removeprefix('Value error, ')}{more}"
 
 
 def _absolute(experiment: Experiment) -> Experiment:
-    """Local paths made absolute: a worker's current directory is not the user's."""
+    """Local paths made absolute: a worker's current directory is not the user's. ConfigError if unusable."""
     storage = experiment.storage
+    for key, path in (
+        ("storage", storage),
+        ("cache", str(experiment.cache)),
+        ("data", str(experiment.data)),
+        ("arrhythmia.database", str(experiment.arrhythmia.database)),
+        ("cohort.manifest", str(experiment.cohort.manifest)),
+    ):
+        fault = _fault(path)
+        if fault is not None:
+            raise ConfigError(f"{key} = {reprlib.repr(path)}: {fault}")
     return experiment.model_copy(
         update={
             "storage": storage if "://" in storage else str(Path(storage).expanduser().absolute()),
@@ -135,3 +209,17 @@ def _absolute(experiment: Experiment) -> Experiment:
             "data": experiment.data.expanduser().absolute(),
         }
     )
+
+
+def _fault(path: str) -> str | None:
+    """Why no file system takes this path, None if it is fine."""
+    encoded = os.fsencode(path)
+    if b"\0" in encoded:
+        return "a path has no NUL character"
+    if len(encoded) > MAX_PATH or any(len(part) > MAX_NAME for part in encoded.split(b"/")):
+        return f"a path has at most {MAX_PATH} bytes, and {MAX_NAME} between slashes"
+    try:
+        Path(path).expanduser()
+    except RuntimeError:
+        return "no user of this name has a home folder here; write the path out"
+    return None

@@ -110,3 +110,65 @@ def test_override_of_an_experiment_is_validated(config: Path) -> None:
 
 def test_known_keys_reach_the_leaves() -> None:
     assert {"finetune.learning_rate", "search.scheduler.name", "resources.trial.gpus"} <= set(known_keys())
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ("name: other", r"key 'name' is given twice, in line 2 and in line \d+; keep one"),
+        ("cohort: {manifest: m.csv}", "key 'cohort' is given twice"),
+        ("finetune: {epochs: 1, epochs: 2}", "is given twice"),
+        ("seed: " + "1" * 10_000, "not YAML: Exceeds the limit"),
+        ("seed: " + "[" * 5000, "nested more than 20 levels deep"),
+        ("seed: &s [*s]", "nested more than 20 levels deep"),
+        ("seed: 2024-13-45", "month must be in 1..12"),
+        (
+            "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
+            + "".join(
+                f"a{i}: &a{i} [{', '.join(['*a' + str(i - 1 if i else '')] * 10)}]\n" for i in range(6)
+            ),
+            "aliases stand for more than 100,000 values",
+        ),
+        ("storage: ~nobody-has-this-name/x", "no user of this name has a home folder"),
+        ('data: "a\\0b"', "a path has no NUL character"),
+        ("cache: " + "c" * 300, "255 between slashes"),
+    ],
+)
+def test_hostile_yaml_is_one_sentence(config: Path, extra: str, message: str) -> None:
+    config.write_text(f"{TEXT}\n{extra}\n")
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_experiment(config)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        (
+            "finetune.repeats=1000000",
+            "finetune.repeats = 1000000: Input should be less than or equal to 1000",
+        ),
+        ("name=" + "n" * 300, "at most 100 characters"),
+        ("seed=" + "1" * 10_000, "the value is not YAML"),
+        ("seed=" + "[" * 5000, "nested more than 20 levels deep"),
+        ("cohort.manifest=" + "m" * 300, "cohort.manifest = .*255 between slashes"),
+    ],
+)
+def test_hostile_overrides(config: Path, setting: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_experiment(config, [setting])
+
+
+def test_an_alias_and_a_merge_still_work(config: Path) -> None:
+    config.write_text(f"{TEXT}\nspectrogram: &s {{window: hann}}\nresources: {{trial: &t {{cpus: 2}}}}\n")
+    assert load_experiment(config).resources.trial.cpus == 2
+    config.write_text(TEXT.replace("name: toy", "<<: {name: base, seed: 3}\nname: toy"))
+    assert (load_experiment(config).name, load_experiment(config).seed) == ("toy", 3)
+
+
+def test_a_huge_file_and_a_long_name_are_no_configs(tmp_path: Path) -> None:
+    (tmp_path / "big.yaml").write_bytes(b"#" * (2**20 + 1))
+    with pytest.raises(ConfigError, match="more than 1,048,576 bytes"):
+        load_experiment(tmp_path / "big.yaml")
+    with pytest.raises(ConfigError, match="no config 'aaaa"):
+        load_experiment("a" * 300)
