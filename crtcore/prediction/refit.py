@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from crtcore.config import FinetuneConfig
-from crtcore.data.loader import load_images
+from crtcore.data.loader import ImageSet, load_images
 from crtcore.data.splits import Fold
 from crtcore.model.backbones import Backbone
 from crtcore.model.checkpoint import load_backbone, load_into
@@ -51,11 +51,17 @@ def run_refit(
     pretrain: Stage,
     cohort: Stage,
     device: torch.device,
+    *,
+    images: ImageSet | None = None,
 ) -> Iterator[EpochReport]:
-    """Train the network on all patients and commit it; one report an epoch, none where it is committed."""
+    """Train the network on all patients and commit it. Yields one report per epoch, or none if the stage was
+    built before.
+
+    `images` are those of `cohort`, if the caller has loaded them already.
+    """
     if store.find(stage) is not None:
         return
-    images = load_images(store, cohort)
+    images = images or load_images(store, cohort)
     beats = patient_beats(images, torch.from_numpy(np.array(images.image_NFT)), amplitude=config.amplitude)
     learner = Refit(load_backbone(store.path(pretrain, MODEL_FILE)).to(device), beats, config, seed)
     yield from fit(

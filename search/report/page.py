@@ -1,4 +1,4 @@
-"""The report as files: one self-contained HTML page, results.json, and the tables as CSV."""
+"""The report as files: one HTML page, results.json, and the tables as CSV."""
 
 import base64
 import csv
@@ -25,10 +25,9 @@ RESULTS = "results.json"
 def write_report(
     storage: str, name: str, *, on_progress: OnProgress = lambda what, done, total: None
 ) -> Path:
-    """Write the report of sweep `name` into the sweep's folder and return the page's path.
+    """Write the report of sweep `name` into the sweep's folder. Returns the path of the page.
 
-    Each file appears whole or not at all, the page last. SweepError if there is nothing to report, or if data
-    or code are not those that the winner ran with.
+    Each file appears whole or not at all, the page last. Raises the errors of `find_winner`.
     """
     content = gather(storage, name, on_progress=on_progress)
     folder = sweep_dir(storage, name) / "report"
@@ -41,7 +40,7 @@ def write_report(
 
 
 def render(content: Content) -> str:
-    """The page: nothing in it is fetched from anywhere."""
+    """The page. It is self-contained: it loads nothing from elsewhere."""
     environment = Environment(
         loader=PackageLoader("search.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -53,7 +52,7 @@ def render(content: Content) -> str:
 
 
 def _data_uri(svg: str) -> str:
-    """An image of its own: the ids inside two SVG elements of one page would collide."""
+    """A separate image for each figure: two SVG elements in one page would share ids."""
     return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
 
@@ -66,7 +65,7 @@ def _csv(table: Table) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no NaN: what is undefined becomes null."""
+    """The value with None in place of NaN and infinity, which JSON does not have."""
     if isinstance(value, Mapping):
         return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

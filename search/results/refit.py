@@ -13,36 +13,41 @@ from search.results.winner import Winner, winner_of
 
 
 def has_grad_cam(winner: Winner) -> bool:
-    """Whether the winner's network can be refitted and has the layers that Grad-CAM looks into."""
+    """Whether Grad-CAM works for the winner: it needs a 2-D ResNet with a linear head."""
     experiment = winner.experiment
     return experiment.pretrain.architecture == "resnet" and experiment.finetune.head == "linear"
 
 
 def refit(winner: Winner, *, on_progress: OnProgress = lambda what, done, total: None) -> BeatModel:
-    """The winner's network, trained on all patients; built once and then read."""
-    experiment, stages = winner.experiment, winner.plan
+    """Train the winner's network on all patients, or read it if that was done before.
+
+    SweepError if the winner's head is not linear.
+    """
+    experiment = winner.experiment
     if experiment.finetune.head != "linear":
         raise SweepError(
             f"the winner of {winner.base.name} has the head {experiment.finetune.head}, and only a linear "
-            f"one can be stored as safetensors; search with finetune.head linear"
+            f"head can be stored as safetensors; search with finetune.head linear"
         )
     stage = _refit_stage(winner)
-    reports = run_refit(
-        winner.store,
-        stage,
-        experiment.finetune,
-        experiment.seed,
-        stages.pretrain,
-        stages.cohort,
-        use_device(winner.device_resources()),
-    )
-    for report in reports:
-        on_progress("refit on all patients", report.epoch, report.num_epochs)
+    if winner.store.find(stage) is None:
+        reports = run_refit(
+            winner.store,
+            stage,
+            experiment.finetune,
+            experiment.seed,
+            winner.plan.pretrain,
+            winner.plan.cohort,
+            use_device(winner.device_resources()),
+            images=winner.images,
+        )
+        for report in reports:
+            on_progress("refit on all patients", report.epoch, report.num_epochs)
     return load_refit(winner.store, stage)
 
 
 def load_refitted(winner: Winner) -> BeatModel | None:
-    """The winner's network, trained on all patients; None where that has not been done yet."""
+    """The winner's network trained on all patients; None if it was not trained yet."""
     stage = _refit_stage(winner)
     return None if winner.store.find(stage) is None else load_refit(winner.store, stage)
 
@@ -54,11 +59,11 @@ def refit_if_cheap(
     budget_s: float,
     on_progress: OnProgress = lambda what, done, total: None,
 ) -> bool:
-    """Refit the winner, which its report, its bundle and its picture on the dashboard begin with, if that
-    takes about `budget_s` at most here; whether it was.
+    """Refit the winner if that takes at most about `budget_s` here. Returns whether it was done.
 
-    Reckoned from what the trial's folds took, and not done where its sweep had GPUs and this machine has
-    none. What stands in its way is logged, not raised: a leaderboard is not refused for want of a picture.
+    The report, the bundle and the dashboard's Grad-CAM need the refitted network. The time is estimated from
+    the time of the trial's folds. If the sweep had GPUs and this machine has none, nothing is done. A
+    CrtError is logged as a warning, because the leaderboard is complete without the refit.
     """
     if leaderboard.best is None:
         return False
@@ -80,7 +85,7 @@ def _refit_stage(winner: Winner) -> Stage:
 
 
 def _refit_s(winner: Winner) -> float:
-    """About how long the refit takes: K folds train on K - 1 cohorts together, it trains on one."""
+    """The expected time of the refit: K folds train on K - 1 cohorts in total, the refit trains on one."""
     config, stages = winner.experiment.finetune, winner.plan
     seconds = 0.0
     for stage, share in ((stages.finetune, 1 / (config.repeats * (config.folds - 1))), (stages.features, 1)):

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from crtcore.config import Experiment
-from crtcore.data.loader import load_images
+from crtcore.data.loader import ImageSet, load_images
 from crtcore.errors import StorageError
 from crtcore.model.backbones import Backbone
 from crtcore.model.checkpoint import load_backbone
@@ -51,14 +51,18 @@ def run_features(
     pretrain: Stage,
     cohort: Stage,
     device: torch.device,
+    *,
+    images: ImageSet | None = None,
 ) -> Iterator[EpochReport]:
-    """Run the frozen groups over all cohort images and commit their activations; one report, none where
-    committed.
+    """Run the frozen groups over all cohort images and commit their activations. Yields one report, or none
+    if the stage was built before.
+
+    `images` are those of `cohort`, if the caller has loaded them already.
     """
     if store.find(stage) is not None:
         return
     start_s = time.monotonic()
-    images = load_images(store, cohort)
+    images = images or load_images(store, cohort)
     backbone = load_backbone(store.path(pretrain, MODEL_FILE)).to(device)
     activation = frozen_activations(
         backbone,

@@ -1,9 +1,10 @@
-"""Figures of beats: what the network sees, and where it looks.
+"""Figures of single beats: what the network sees, and where it looks.
 
 Legend: B beats, C leads, F frequency bins, T frames.
 """
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import matplotlib as mpl
 import numpy as np
@@ -11,113 +12,84 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from crtcore.config import SpectrogramConfig
-from crtcore.data.loader import load_images
-from crtcore.prediction.grad_cam import LAYER, grad_cam
-from crtcore.prediction.network import BeatModel
+from crtcore.prediction.grad_cam import LAYER
 from crtcore.prediction.predictor import BeatInputs
 from search.report.drawing.style import STYLE, svg
 from search.results.winner import Winner, cohort_inputs
 
-MAX_LEADS = 4
-HIGHEST_HZ = 45.0
-Maps = npt.NDArray[np.float32]
+MAX_LEADS: Final = 4
+HIGHEST_HZ: Final = 45.0
+NUM_SAMPLES: Final = 3  # patients of each outcome whose first beat is shown
 
 
-def beat_figure(
-    inputs: BeatInputs,
-    titles: list[str],
-    leads: tuple[str, ...],
-    config: SpectrogramConfig,
-    maps: Maps | None,
-) -> str:
-    """One row a beat, one column a lead (the first four): spectrograms, with Grad-CAM over them if given."""
-    shown = leads[:MAX_LEADS]
-    num_rows = len(inputs)
-    extent = (-config.before_r_rr, config.after_r_rr, 0.0, HIGHEST_HZ)
+@dataclass(frozen=True, kw_only=True)
+class BeatSample:
+    """Some beats of the cohort as the network reads them, with a title for each beat."""
+
+    inputs: BeatInputs
+    titles: tuple[str, ...]
+    leads: tuple[str, ...]
+    spectrogram: SpectrogramConfig
+
+
+def sample_beats(winner: Winner) -> BeatSample:
+    """The first beat of three patients of each outcome.
+
+    Titles number the patients in the order of their ids, because ids must not appear in a report.
+    """
+    predictions, images = winner.predictions, winner.images
+    patient_B = images.patient_N[:: len(images.leads)]
+    chosen = [
+        patient
+        for label in (1, 0)
+        for patient in np.flatnonzero(predictions.label_P == label)[:NUM_SAMPLES].tolist()
+    ]
+    beat_B = [int(np.argmax(patient_B == predictions.patient_ids[patient])) for patient in chosen]
+    cohort = cohort_inputs(winner)
+    width = len(str(len(predictions.patient_ids)))
+    outcomes = winner.base.cohort.class_names
+    return BeatSample(
+        inputs=BeatInputs(image_BCFT=cohort.image_BCFT[beat_B], scalar_BCE=cohort.scalar_BCE[beat_B]),
+        titles=tuple(
+            f"patient {patient + 1:0{width}}\n{outcomes[predictions.label_P[patient]]}" for patient in chosen
+        ),
+        leads=winner.sources.cohort_leads,
+        spectrogram=winner.experiment.spectrogram,
+    )
+
+
+def beat_figure(sample: BeatSample, map_BCFT: npt.NDArray[np.float32] | None = None) -> str:
+    """Spectrograms, one row per beat and one column per lead (the first four).
+
+    `map_BCFT`, values from 0 to 1, is drawn over them if given (Grad-CAM).
+    """
+    leads, num_beats = sample.leads[:MAX_LEADS], len(sample.inputs)
+    config = sample.spectrogram
+    place: dict[str, Any] = {
+        "origin": "lower",
+        "extent": (-config.before_r_rr, config.after_r_rr, 0.0, HIGHEST_HZ),
+        "aspect": "auto",
+    }
+    colours = "viridis" if map_BCFT is None else "gray"
     with mpl.rc_context({**STYLE, "font.size": 7.5}):
-        figure = Figure(figsize=(1.9 * len(shown) + 0.6, 1.65 * num_rows + 0.4))
-        axes = figure.subplots(num_rows, len(shown), squeeze=False, sharex=True, sharey=True)
-        for row in range(num_rows):
-            for column, lead in enumerate(shown):
-                panel = axes[row, column]
-                panel.imshow(
-                    inputs.image_BCFT[row, column],
-                    origin="lower",
-                    extent=extent,
-                    aspect="auto",
-                    cmap="gray" if maps is not None else "viridis",
-                    vmin=0,
-                    vmax=255,
-                )
-                if maps is not None:
-                    panel.imshow(
-                        maps[row, column],
-                        origin="lower",
-                        extent=extent,
-                        aspect="auto",
-                        cmap="inferno",
-                        alpha=0.55,
-                        vmin=0,
-                        vmax=1,
-                    )
-                if row == 0:
-                    panel.set_title(f"lead {lead}")
-                if row == num_rows - 1:
-                    panel.set_xlabel("RR intervals from R")
-            axes[row, 0].set_ylabel(f"{titles[row]}\nHz")
+        figure = Figure(figsize=(1.9 * len(leads) + 0.6, 1.65 * num_beats + 0.4))
+        axes = figure.subplots(num_beats, len(leads), squeeze=False, sharex=True, sharey=True)
+        for (beat, lead), panel in np.ndenumerate(axes):
+            panel.imshow(sample.inputs.image_BCFT[beat, lead], cmap=colours, vmin=0, vmax=255, **place)
+            if map_BCFT is not None:
+                panel.imshow(map_BCFT[beat, lead], cmap="inferno", alpha=0.55, vmin=0, vmax=1, **place)
+        for lead, name in enumerate(leads):
+            axes[0, lead].set_title(f"lead {name}")
+            axes[-1, lead].set_xlabel("RR intervals from R")
+        for beat, title in enumerate(sample.titles):
+            axes[beat, 0].set_ylabel(f"{title}\nHz")
     return svg(figure)
 
 
 def grad_cam_caption(class_name: str) -> str:
-    """What the overlay shows; `class_name` is what label 1 is called."""
+    """What the Grad-CAM figure shows; `class_name` is the name of label 1."""
     return (
-        f"Grad-CAM of the logit at the group {LAYER} of the network refitted on all patients; bright places "
-        f"speak for {class_name}, each beat scaled to its own maximum. It shows where this network looks, "
-        f"not why."
+        f"Grad-CAM at the group {LAYER} of the network that was refitted on all patients. Bright areas "
+        f"raise the predicted probability of {class_name}; each beat is scaled to its own maximum. It shows "
+        f"where this network looks, not why."
     )
-
-
-NUM_SAMPLES = 3  # patients of each outcome whose first beat is shown
-
-
-def sample_beats(winner: Winner) -> tuple[BeatInputs, tuple[int, ...]]:
-    """The first beat of the first patients of each outcome, and those patients' places in the predictions."""
-    predictions = winner.leaderboard.predictions
-    assert predictions is not None
-    images = load_images(winner.store, winner.plan.cohort)
-    patient_B = images.patient_N[:: len(images.leads)]
-    chosen = tuple(
-        patient
-        for label in (1, 0)
-        for patient in np.flatnonzero(predictions.label_P == label)[:NUM_SAMPLES].tolist()
-    )
-    beat_B = [int(np.argmax(patient_B == predictions.patient_ids[patient])) for patient in chosen]
-    everyone = cohort_inputs(winner)
-    inputs = BeatInputs(image_BCFT=everyone.image_BCFT[beat_B], scalar_BCE=everyone.scalar_BCE[beat_B])
-    return inputs, chosen
-
-
-def spectrogram_figure(winner: Winner, names: Sequence[str]) -> str:
-    """The beats as the network is given them; `names` are all patients', in the order of the predictions."""
-    return _draw(winner, names, None)
-
-
-def grad_cam_figure(winner: Winner, names: Sequence[str], model: BeatModel) -> str:
-    """The same beats, and over them what speaks to `model`, the refitted network, for label 1."""
-    return _draw(winner, names, model)
-
-
-def numbered(num_patients: int) -> list[str]:
-    """Names for patients that tell nothing but their place in the order of their ids."""
-    width = len(str(num_patients))
-    return [f"patient {patient:0{width}}" for patient in range(1, num_patients + 1)]
-
-
-def _draw(winner: Winner, names: Sequence[str], model: BeatModel | None) -> str:
-    predictions = winner.leaderboard.predictions
-    assert predictions is not None
-    inputs, chosen = sample_beats(winner)
-    outcomes = winner.base.cohort.class_names
-    titles = [f"{names[patient]}\n{outcomes[predictions.label_P[patient]]}" for patient in chosen]
-    maps = None if model is None else grad_cam(model, inputs)
-    return beat_figure(inputs, titles, winner.sources.cohort_leads, winner.experiment.spectrogram, maps)

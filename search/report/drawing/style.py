@@ -1,7 +1,7 @@
-"""How every figure looks, and how it becomes SVG text."""
+"""The style that all figures share, and their conversion to SVG."""
 
 import io
-from typing import Any
+from typing import Any, Final
 
 import matplotlib as mpl
 import numpy as np
@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 Float64Array = npt.NDArray[np.float64]
 
-
+WINNER_COLOUR: Final = "#b5342c"
+OTHER_COLOURS: Final = ("#4f6d8f", "#7a9a5b", "#c08a3e", "#7d6aa3", "#5aa0a0")
 STYLE: Any = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -22,14 +23,8 @@ STYLE: Any = {
 }
 
 
-WINNER_COLOUR = "#b5342c"
-
-
-OTHER_COLOURS = ("#4f6d8f", "#7a9a5b", "#c08a3e", "#7d6aa3", "#5aa0a0")
-
-
 def svg(figure: Figure) -> str:
-    """The figure as an SVG element, without a date and other metadata that changes."""
+    """The figure as an SVG element. It holds no date, so the same figure gives the same text."""
     stream = io.StringIO()
     with mpl.rc_context(STYLE):
         figure.savefig(stream, format="svg", metadata={"Date": None}, bbox_inches="tight")

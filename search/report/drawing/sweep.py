@@ -1,8 +1,7 @@
-"""Figures of a whole sweep: learning curves, importances, parallel coordinates."""
+"""Figures of the whole sweep: learning curves, importance of hyperparameters, parallel coordinates."""
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import matplotlib as mpl
 import optuna
@@ -10,13 +9,22 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from optuna.exceptions import ExperimentalWarning
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from search.report.drawing.style import OTHER_COLOURS, STYLE, WINNER_COLOUR, svg
 
 
+def curves_of(trials: Sequence[FrozenTrial]) -> dict[int, dict[int, float]]:
+    """The AUC by epoch of each trial that has reported one, by trial number."""
+    return {
+        trial.number: dict(sorted(trial.intermediate_values.items()))
+        for trial in trials
+        if trial.intermediate_values
+    }
+
+
 def learning_figure(curves: Mapping[int, Mapping[int, float]], winner: int) -> str:
-    """The mean AUC over folds after each epoch, one line a trial."""
+    """The mean AUC over folds after each epoch, one line per trial; trial `winner` in red."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.6, 3.2))
         axes = figure.add_subplot(xlabel="epoch of fine-tuning", ylabel="AUC, mean over folds")
@@ -37,12 +45,15 @@ def learning_figure(curves: Mapping[int, Mapping[int, float]], winner: int) -> s
 
 
 def importance_figure(study: optuna.Study) -> str | None:
-    """Optuna's importance of each hyperparameter for the AUC (fANOVA); None with too few complete trials."""
+    """Optuna's importance of each hyperparameter for the AUC (fANOVA).
+
+    None if fewer than two complete trials differ in AUC.
+    """
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    if len(complete) < 2 or len({trial.values[0] for trial in complete}) < 2:
+    if len({_auc(trial) for trial in complete}) < 2:
         return None
     evaluator = FanovaImportanceEvaluator(seed=0)
-    importance = get_param_importances(study, evaluator=evaluator, target=_first_value)
+    importance = get_param_importances(study, evaluator=evaluator, target=_auc)
     if not importance:
         return None
     with mpl.rc_context(STYLE):
@@ -54,19 +65,19 @@ def importance_figure(study: optuna.Study) -> str | None:
 
 
 def parallel_figure(study: optuna.Study) -> str | None:
-    """Optuna's parallel coordinates of the complete trials; None with fewer than two."""
+    """Optuna's parallel coordinates of the complete trials; None if there are fewer than two."""
     if len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))) < 2:
         return None
-    mpl.use("Agg")  # Optuna draws with pyplot; there may be no display
+    mpl.use("Agg")  # Optuna draws with pyplot, and there may be no display
     from matplotlib import pyplot as plt
     from optuna.visualization.matplotlib import plot_parallel_coordinate
 
     with warnings.catch_warnings(), mpl.rc_context({"font.size": 8, "svg.hashsalt": "crtsearch"}):
         warnings.simplefilter("ignore", ExperimentalWarning)
-        # All complete trials may have the same choice of a hyperparameter: its axis is then a point.
+        # If all complete trials have the same value of a hyperparameter, its axis has no extent.
         warnings.filterwarnings("ignore", "Attempting to set identical low and high ylims", UserWarning)
-        # Given a target, Optuna takes low values for good ones; with one objective it needs none.
-        target = _first_value if len(study.directions) > 1 else None
+        # With a target, Optuna colours low values as good. A study with one objective needs no target.
+        target = _auc if len(study.directions) > 1 else None
         axes = plot_parallel_coordinate(study, target=target, target_name="AUC")
         figure = axes.figure
         assert isinstance(figure, Figure)
@@ -77,14 +88,6 @@ def parallel_figure(study: optuna.Study) -> str | None:
     return text
 
 
-def _first_value(trial: Any) -> float:
+def _auc(trial: FrozenTrial) -> float:
+    """The first objective of a complete trial."""
     return float(trial.values[0])
-
-
-def curves_of(trials: Sequence[Any]) -> dict[int, dict[int, float]]:
-    """The learning curve of each trial that has one."""
-    return {
-        trial.number: dict(sorted(trial.intermediate_values.items()))
-        for trial in trials
-        if trial.intermediate_values
-    }

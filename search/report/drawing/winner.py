@@ -1,9 +1,10 @@
-"""The report's statistical figures, as SVG text.
+"""Statistical figures of the winner: ROC, calibration and decision curves.
 
 Legend: P patients, T thresholds.
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 import matplotlib as mpl
 import numpy as np
@@ -15,12 +16,12 @@ from crtcore.evaluation.decision_curve import net_benefit, net_benefit_of_all
 from crtcore.signal.recording import IntArray
 from search.report.drawing.style import OTHER_COLOURS, STYLE, WINNER_COLOUR, Float64Array, svg
 
-NUM_GROUPS = 5  # of patients, in the calibration plot
-MAX_CURVES = 5
+NUM_GROUPS: Final = 5  # of patients, in the calibration figure
+MAX_CURVES: Final = 5  # of competitors, in the ROC figure
 
 
 def roc_figure(label_P: IntArray, score_P: Float64Array, others: Mapping[str, Float64Array]) -> str:
-    """Sensitivity against 1 - specificity, pooled over folds: the winner and up to five competitors."""
+    """Sensitivity against 1 - specificity, pooled over folds: the winner and the first five of `others`."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.6, 4.2))
         axes = figure.add_subplot(aspect="equal", xlabel="1 - specificity", ylabel="sensitivity")
@@ -35,7 +36,10 @@ def roc_figure(label_P: IntArray, score_P: Float64Array, others: Mapping[str, Fl
 
 
 def calibration_figure(label_P: IntArray, score_P: Float64Array, class_names: tuple[str, str]) -> str:
-    """Observed against predicted shares of label 1, in fifths of the patients by prediction."""
+    """The observed share of label 1 against the predicted one, in five groups of patients by prediction.
+
+    Each patient is a tick: label 1 at the top, label 0 at the bottom.
+    """
     observed, predicted = calibration_curve(label_P, score_P, n_bins=NUM_GROUPS, strategy="quantile")
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.6, 4.2))
@@ -45,15 +49,15 @@ def calibration_figure(label_P: IntArray, score_P: Float64Array, class_names: tu
         axes.plot([0, 1], [0, 1], color="0.8", linewidth=1)
         axes.plot(predicted, observed, "o-", color=WINNER_COLOUR)
         for label, height in ((1, 0.985), (0, 0.015)):
-            some = score_P[label_P == label]
-            axes.plot(some, np.full(len(some), height), "|", color="0.4", markersize=7)
+            ticks = score_P[label_P == label]
+            axes.plot(ticks, np.full(len(ticks), height), "|", color="0.4", markersize=7)
         axes.text(0.02, 0.94, class_names[1], fontsize=7, color="0.4")
         axes.text(0.02, 0.04, class_names[0], fontsize=7, color="0.4")
     return svg(figure)
 
 
 def decision_figure(label_P: IntArray, score_P: Float64Array, rules: Mapping[str, Float64Array]) -> str:
-    """Net benefit over threshold probabilities: the winner, all, none, and rules that say yes or no."""
+    """Net benefit against the threshold probability: the winner, treat all, treat none, and yes/no rules."""
     threshold_T = np.linspace(0.01, 0.95, 95)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.6, 3.6))

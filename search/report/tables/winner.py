@@ -1,22 +1,15 @@
-"""The report's tables as plain rows, for the page and for CSV files alike."""
+"""Tables of the winner: the cohort it was trained on, its metrics, its competitors."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from crtcore.config import Experiment
-from crtcore.configfile import override
 from crtcore.evaluation.metrics import MeanSd
 from crtcore.evaluation.performance import Performance
 from crtcore.evaluation.table_one import TableRow
 from search.report.competitors import Competition
 from search.report.tables.table import Table, p_text
-from search.results.leaderboard import Leaderboard, Row
 
-PAPER: Final = {  # He et al. 2023, Table 2, as far as they are at hand
-    ("ResNet-50", "pretrained"): "0.721 / 0.783 / 0.792",
-    ("ResNet-50", "general"): "0.612 / not given / not given",
-}
-FIGURE_NAMES: Final = {
+METRICS: Final = {
     "auc": "AUC",
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
@@ -31,7 +24,7 @@ FIGURE_NAMES: Final = {
 def cohort_table(
     rows: Sequence[TableRow], class_names: tuple[str, str], num_positive: int, num_negative: int
 ) -> Table:
-    """Table 1."""
+    """Table 1: the clinical variables of all patients and by outcome."""
     return Table(
         title="Table 1. The cohort",
         headings=(
@@ -55,69 +48,23 @@ def cohort_table(
             )
             for row in rows
         ),
-        note="Mean ± SD, or number (share). Patients that were left out for poor recordings are not counted.",
+        note="Mean ± SD, or number (share). Patients excluded because of poor recordings are not counted.",
     )
 
 
-def paper_table(leaderboard: Leaderboard, base: Experiment) -> Table:
-    """Table 2 in the paper's layout: a line a network, general (from scratch) beside pretrained."""
-    best: dict[tuple[str, str], Row] = {}
-    for row in leaderboard.rows:  # in rank order: the first of a cell is its best
-        if row.state == "COMPLETE":
-            best.setdefault(_cell(override(base, row.params)), row)
-    names = dict.fromkeys(["ResNet-18", "ResNet-50", "ResNet-101", *(name for name, _ in best)])
-    rows = [
-        (
-            name,
-            *(
-                text
-                for arm in ("general", "pretrained")
-                for text in (_figures(best.get((name, arm))), PAPER.get((name, arm), "not given"))
-            ),
-        )
-        for name in names
-        if any((name, arm) in best or (name, arm) in PAPER for arm in ("general", "pretrained"))
-    ]
-    return Table(
-        title="Table 2. Networks from scratch (general) and pretrained",
-        headings=("network", "general, here", "general, paper", "pretrained, here", "pretrained, paper"),
-        rows=tuple(rows),
-        note=(
-            "Accuracy / sensitivity / specificity, then AUC ± SD over folds. Here: by patient, all patients "
-            "pooled over folds, at a probability of 0.5, the best complete trial of each cell, so each is "
-            "partly luck. The paper (He et al. 2023) scores another, private cohort; only its ResNet-50's "
-            "figures are at hand."
-        ),
-    )
-
-
-def _cell(experiment: Experiment) -> tuple[str, str]:
-    config = experiment.pretrain
-    name = {"resnet": f"ResNet-{config.depth}", "resnet1d": f"1-D ResNet-{config.depth}"}
-    arm = "general" if config.objective == "none" else "pretrained"
-    return name.get(config.architecture, config.architecture), arm
-
-
-def _figures(row: Row | None) -> str:
-    if row is None:
-        return "not in this sweep"
-    figures = " / ".join(f"{row.figures[key]:.3f}" for key in ("accuracy", "sensitivity", "specificity"))
-    return f"{figures}; AUC {row.auc:.3f} ± {row.auc_sd:.3f}"
-
-
-def performance_table(found: Performance) -> Table:
-    """Every figure of the winner, over folds and pooled."""
+def performance_table(performance: Performance) -> Table:
+    """Every metric of the winner, over folds and pooled."""
     rows = []
-    for key, name in FIGURE_NAMES.items():
-        fold, pooled = found.over_folds[key], found.pooled.get(key)
+    for key, name in METRICS.items():
+        over_folds, pooled = performance.over_folds[key], performance.pooled.get(key)
         rows.append(
             (
                 name,
-                _mean_sd(fold),
+                _mean_sd(over_folds),
                 f"{pooled.estimate:.3f} ({pooled.low:.3f} to {pooled.high:.3f})" if pooled else "undefined",
             )
         )
-    fitted = found.calibration
+    fitted = performance.calibration
     for name, value in (
         ("calibration intercept", None if fitted is None else fitted.intercept),
         ("calibration slope", None if fitted is None else fitted.slope),
@@ -125,45 +72,41 @@ def performance_table(found: Performance) -> Table:
     ):
         rows.append((name, "", "undefined" if value is None else f"{value:.3f}"))
     return Table(
-        title="The winner's figures in the search (naive)",
-        headings=("figure", "over folds, mean ± SD", "pooled (95 % interval)"),
+        title="The winner's metrics in the search (naive)",
+        headings=("metric", "over folds, mean ± SD", "pooled (95 % interval)"),
         rows=tuple(rows),
         note=(
-            "By patient, at thresholds chosen on the training folds. The AUC's interval is DeLong's, widened "
-            "for cross-validation; the others are by patient bootstrap of fixed predictions, and too narrow. "
-            "None of them is corrected for the search."
+            "By patient. Thresholds were chosen on the training folds. The interval of the AUC is DeLong's, "
+            "widened for cross-validation. The other intervals are from a bootstrap of patients with fixed "
+            "predictions, and are too narrow. No metric is corrected for the search."
         ),
     )
 
 
 def beat_table(over_folds: Mapping[str, MeanSd], counts: Mapping[str, int]) -> Table:
-    """The winner's figures by beat, named as such."""
+    """The winner's metrics by beat."""
     num_beats, num_images = counts["num_beats"], counts["num_images"]
     return Table(
         title=f"The winner by beat and by image, not by patient ({num_beats:,} beats, {num_images:,} images)",
-        headings=("figure", "by beat, over folds, mean ± SD"),
-        rows=tuple((name, _mean_sd(over_folds[key])) for key, name in FIGURE_NAMES.items()),
+        headings=("metric", "by beat, over folds, mean ± SD"),
+        rows=tuple((name, _mean_sd(over_folds[key])) for key, name in METRICS.items()),
         note=(
-            f"To compare with papers that score images. Each beat is {num_images // num_beats} image(s), one "
-            "a lead, which the head scores together, so the figures by image are the same. The beats of a "
-            "patient are alike: no interval is given, for it would be far too narrow."
+            f"For comparison with papers that score images. Each beat has {num_images // num_beats} "
+            "image(s), one per lead, and the head scores them together, so the metrics by image are the "
+            "same. There are no intervals: the beats of one patient are alike, so they would be too narrow."
         ),
     )
 
 
-def _mean_sd(found: MeanSd) -> str:
-    return f"{found.mean:.3f} ± {found.sd:.3f}" if found.mean == found.mean else "undefined in a fold"
-
-
 def competitor_table(competition: Competition, num_patients: int) -> Table:
-    """The winner against each competitor, and those that are not available."""
+    """The winner against each competitor. Those without scores come last, with what they lack."""
     rows = [
         (
             other.name,
             f"{other.auc.estimate:.3f} ({other.auc.low:.3f} to {other.auc.high:.3f})",
             *(
-                f"{other.figures[k]:.3f}" if other.figures else ""
-                for k in ("accuracy", "sensitivity", "specificity")
+                f"{other.figures[key]:.3f}" if other.figures else ""
+                for key in ("accuracy", "sensitivity", "specificity")
             ),
             f"{other.test.difference:+.3f} ({other.test.low:+.3f} to {other.test.high:+.3f})",
             p_text(other.test.p_value),
@@ -171,16 +114,22 @@ def competitor_table(competition: Competition, num_patients: int) -> Table:
         for other in competition.comparisons
     ]
     rows += [
-        (name, f"not available for lack of {column}", "", "", "", "", "")
-        for name, column in competition.missing.items()
+        (name, f"not available: it needs {lack}", "", "", "", "", "")
+        for name, lack in competition.missing.items()
     ]
     return Table(
-        title="What the winner must beat",
-        headings=("competitor", "AUC", "accuracy", "sens.", "spec.", "winner's AUC less this", "p"),
+        title="Competitors",
+        headings=("competitor", "AUC", "accuracy", "sens.", "spec.", "winner's AUC minus this", "p"),
         rows=tuple(rows),
         note=(
-            f"The same {num_patients} patients, pooled; what is trained is trained in the same folds. Paired "
-            "DeLong tests, widened for cross-validation. The winner was picked from many and these, but "
-            "for a network from scratch, were not: the differences flatter it."
+            f"The same {num_patients} patients, pooled over folds. Trained competitors were trained in the "
+            "same folds. Paired DeLong tests, widened for cross-validation. The winner was picked from many "
+            "trials, and the competitors (except a network from scratch) were not, so the differences favour "
+            "the winner."
         ),
     )
+
+
+def _mean_sd(metric: MeanSd) -> str:
+    is_defined = metric.mean == metric.mean
+    return f"{metric.mean:.3f} ± {metric.sd:.3f}" if is_defined else "undefined in a fold"

@@ -39,7 +39,7 @@ def test_the_page_says_both_estimates_in_words(finished: Experiment, folder: Pat
     corrected = build_leaderboard(finished.storage, finished.name).corrected
     assert corrected is not None
     page = (folder / PAGE).read_text()
-    assert f"is {corrected.naive:.3f}; corrected for having picked" in page
+    assert f"all patients pooled, is {corrected.naive:.3f}. Corrected for picking" in page
     assert (
         f"{corrected.estimate:.3f} (95 % interval {corrected.low:.3f} to {corrected.high:.3f}, BBC-CV)"
         in page
@@ -84,8 +84,8 @@ def test_the_results_hold_no_nan_and_agree_with_the_leaderboard(finished: Experi
 def test_beats_are_scored_beside_patients_and_named_as_such(folder: Path) -> None:
     with (folder / "beats.csv").open() as stream:
         reader = csv.DictReader(stream)
-        rows = {row["figure"]: row for row in reader}
-    assert reader.fieldnames == ["figure", "by beat, over folds, mean ± SD"]
+        rows = {row["metric"]: row for row in reader}
+    assert reader.fieldnames == ["metric", "by beat, over folds, mean ± SD"]
     results = json.loads((folder / RESULTS).read_text())
     found = results["by_beat"]["auc"]
     assert rows["AUC"]["by beat, over folds, mean ± SD"] == f"{found['mean']:.3f} ± {found['sd']:.3f}"

@@ -45,7 +45,7 @@ def rival(name: str, auc: float, p_value: float) -> Comparison:
     [
         (0.49, 0.001, "Nothing was found: the interval of the corrected AUC includes 0.5"),
         (0.5, 0.001, "Nothing was found: the interval"),
-        (0.55, 0.05, "Nothing was found: permuted outcomes give a best AUC as high"),
+        (0.55, 0.05, "Nothing was found: with permuted outcomes, the best AUC is as high"),
         (0.55, 0.001, "Better than chance within this cohort."),
     ],
 )
@@ -63,7 +63,7 @@ def test_the_best_competitor_is_named_with_its_lead() -> None:
         Competition(comparisons=rivals, missing={}, scores={}),
         pretrained=True,
     )
-    assert "Of 2 competitors the winner beats 1 at p < 0.05" in said[3]
+    assert "The winner beats 1 of 2 competitors at p < 0.05" in said[3]
     assert "It is not ahead of the best of them, QRS, with an AUC of 0.850" in said[3]
     assert len(said) == 4
 

@@ -124,7 +124,7 @@ def test_data_that_changed_since_the_sweep_are_told(finished: Experiment, tmp_pa
     kept = config.read_text()
     try:
         config.write_text(kept.replace("max_beats_per_recording: 2", "max_beats_per_recording: 1"))
-        with pytest.raises(SweepError, match="are not those that trial"):
+        with pytest.raises(SweepError, match="changed since trial"):
             export_bundle(finished.storage, finished.name, tmp_path / "out")
     finally:
         config.write_text(kept)

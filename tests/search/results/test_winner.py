@@ -55,5 +55,5 @@ def test_without_a_gpu_the_cpu_does(winner: Winner, monkeypatch: pytest.MonkeyPa
 
 def test_another_head_cannot_be_refitted(winner: Winner) -> None:
     experiment = override(winner.experiment, {"finetune.head": "svm", "finetune.frozen_groups": 5})
-    with pytest.raises(SweepError, match="has the head svm, and only a linear one"):
+    with pytest.raises(SweepError, match="has the head svm, and only a linear head"):
         refit(replace(winner, experiment=experiment))
