@@ -13,7 +13,7 @@ import torch
 from scipy.special import expit
 
 from crtcore.config import QualityFlag, SpectrogramConfig
-from crtcore.data.recording_shard import beat_images
+from crtcore.data.beat_images import beat_images, cut_beats, detected_rhythm
 from crtcore.errors import DataError
 from crtcore.prediction.network import BeatModel
 from crtcore.signal.beats import beat_amplitudes
@@ -66,18 +66,19 @@ class Preparation:
             self.leads,
             remedy=f"this model needs {needed}: give a recording with these leads, or use another model",
         )
-        flags = [flag for flag in quality_flags(raw) if flag in self.refused]
+        rhythm = detected_rhythm(raw)
+        found = quality_flags(raw, num_r_peaks=len(rhythm.r_sample_B))
+        flags = [flag for flag in found if flag in self.refused]
         if flags:
             raise DataError(
                 f"recording {recording.record_id} is refused: it is flagged {', '.join(flags)}; give a "
                 f"recording of {MIN_DURATION_S:g} s or more with a clean signal on {needed}"
             )
-        filtered, beats, image_BCFT = beat_images(
-            raw, self.spectrogram, waveform=self.waveform, max_beats=self.max_beats
-        )
+        beats = cut_beats(rhythm, self.spectrogram, max_beats=self.max_beats)
         if len(beats) == 0:
             raise DataError(f"recording {recording.record_id} is refused: it has no whole beat")
-        amplitude_mv_BC = beat_amplitudes(filtered.signal_CS, beats)
+        image_BCFT = beat_images(rhythm.recording, beats, self.spectrogram, waveform=self.waveform)
+        amplitude_mv_BC = beat_amplitudes(rhythm.recording.signal_CS, beats)
         scalar_BCE = np.log(np.maximum(amplitude_mv_BC, LOWEST_AMPLITUDE_MV))[:, :, None]
         return BeatInputs(image_BCFT=image_BCFT, scalar_BCE=scalar_BCE[:, :, : int(self.amplitude)])
 

@@ -10,6 +10,7 @@ from crtcore.errors import DataError
 from crtcore.signal.recording import Recording
 
 STANDARD_LEADS: Final = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+RHYTHM_LEAD: Final = "II"  # R peaks are tall in it and easy to tell from other waves
 INDEPENDENT_LEADS: Final = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")  # the others follow from these
 _CANONICAL: Final = {name.upper(): name for name in (*STANDARD_LEADS, "MLII")} | {
     "DI": "I",
@@ -42,6 +43,11 @@ def normalise_lead(name: str) -> str:
     """
     bare = _REMARK.sub("", _PREFIX.sub("", name.strip()))
     return _CANONICAL.get(_BLANKS.sub("", bare).upper(), name.strip().upper())
+
+
+def rhythm_row(leads: tuple[str, ...]) -> int:
+    """The row of the lead in which R peaks are detected: lead II, or the first if there is no lead II."""
+    return leads.index(RHYTHM_LEAD) if RHYTHM_LEAD in leads else 0
 
 
 def derive_leads(

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from crtcore.signal.highpass import bridge_missing
 from crtcore.signal.noise import noisy_leads
-from crtcore.signal.r_peaks import detect_r_peaks
 from crtcore.signal.recording import FloatArray, IntArray, Recording
 
 BoolArray = npt.NDArray[np.bool_]
@@ -85,19 +84,20 @@ def lead_flags(recording: Recording) -> tuple[LeadQuality, ...]:
     )
 
 
-def recording_flags(recording: Recording) -> RecordingQuality:
-    """The quality of the recording as a whole; R peaks are those of lead II, or of the first lead."""
-    rhythm = recording.leads.index("II") if "II" in recording.leads else 0
-    beats = detect_r_peaks(recording.signal_CS[rhythm], recording.sampling_rate_hz)
+def recording_flags(recording: Recording, *, num_r_peaks: int) -> RecordingQuality:
+    """The quality of the recording as a whole; `num_r_peaks` is how many R peaks were detected in it."""
     return RecordingQuality(
         too_short=recording.num_samples < MIN_DURATION_S * recording.sampling_rate_hz,
-        too_few_beats=len(beats) < MIN_NUM_BEATS,
+        too_few_beats=num_r_peaks < MIN_NUM_BEATS,
     )
 
 
-def quality_flags(recording: Recording) -> tuple[str, ...]:
+def quality_flags(recording: Recording, *, num_r_peaks: int) -> tuple[str, ...]:
     """The names of all flags that the recording carries, on any lead or as a whole, sorted."""
-    qualities: list[LeadQuality | RecordingQuality] = [*lead_flags(recording), recording_flags(recording)]
+    qualities: list[LeadQuality | RecordingQuality] = [
+        *lead_flags(recording),
+        recording_flags(recording, num_r_peaks=num_r_peaks),
+    ]
     named = {name for quality in qualities for name, value in asdict(quality).items() if value is True}
     return tuple(sorted(named))
 

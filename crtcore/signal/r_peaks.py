@@ -23,7 +23,7 @@ _DETECTION_BAND_HZ: Final = (6.0, 18.0)
 _POSITION_BAND_HZ: Final = (4.0, 24.0)
 _ORDER: Final = 2
 _RIPPLE_DB: Final = 1.0
-_LOWEST_RATE_HZ: Final = 50.0
+LOWEST_RATE_HZ: Final = 50.0
 _BLOCKS_PER_NEIGHBOURHOOD: Final = 11
 _TYPICAL_TO_FULL_SCALE: Final = 1.4
 _FULL_SCALE_ENERGY: Final = np.float32(np.exp(-1))
@@ -40,9 +40,9 @@ def detect_r_peaks(signal_S: FloatArray, sampling_rate_hz: float) -> IntArray:
     Any lead in mV, upright or inverted. Missing samples (NaN) hold no beats; nor does a recording of less
     than one second. Raises DataError below 50 Hz, where the band has no room.
     """
-    if sampling_rate_hz < _LOWEST_RATE_HZ:
+    if sampling_rate_hz < LOWEST_RATE_HZ:
         raise DataError(
-            f"no R peaks at {sampling_rate_hz:g} Hz: give recordings of {_LOWEST_RATE_HZ:g} Hz or more"
+            f"no R peaks at {sampling_rate_hz:g} Hz: give recordings of {LOWEST_RATE_HZ:g} Hz or more"
         )
     if len(signal_S) < sampling_rate_hz:
         return np.empty(0, dtype=np.int64)

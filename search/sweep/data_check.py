@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from crtcore.data.beat_images import detected_rhythm
 from crtcore.data.sources import Source, Sources
 from crtcore.pipeline import OnProgress
 from crtcore.signal.beats import AAMI_CLASSES, aami_labels
@@ -27,7 +28,8 @@ def read_cohort(sources: Sources, on_progress: OnProgress) -> tuple[dict[str, tu
     durations_s = []
     recordings = _recordings(sources.cohort, "read cohort", on_progress, annotated=False)
     for source, recording in zip(sources.cohort, recordings, strict=True):
-        found = quality_flags(derive_leads(recording, sources.cohort_leads))
+        raw = derive_leads(recording, sources.cohort_leads)
+        found = quality_flags(raw, num_r_peaks=len(detected_rhythm(raw).r_sample_B))
         if found:
             flags[source.record_id] = found
         durations_s.append(recording.num_samples / recording.sampling_rate_hz)

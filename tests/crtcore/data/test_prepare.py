@@ -11,10 +11,10 @@ from crtcore.config import Experiment
 from crtcore.configfile import override
 from crtcore.data.loader import load_images
 from crtcore.data.prepare import cohort_stage, prepare_stage, run_prepare
-from crtcore.data.recording_shard import SHARD_FILE, ShardJob, arrhythmia_jobs, cohort_jobs, evenly_spaced
+from crtcore.data.recording_shard import SHARD_FILE, ShardJob, arrhythmia_jobs, cohort_jobs
 from crtcore.data.sources import Sources, arrhythmia_sources, cohort_sources
 from crtcore.errors import DataError, StorageError
-from crtcore.signal.recording import Beats, Recording
+from crtcore.signal.recording import Recording
 from crtcore.signal.wfdb_reader import write_recording
 from crtcore.stages.stage import StageKey
 from crtcore.stages.store import StageStore
@@ -144,22 +144,6 @@ def test_detected_peaks_take_their_labels_from_the_annotation(tiny: Experiment) 
 def test_unprepared_set(tiny: Experiment) -> None:
     with pytest.raises(StorageError, match="not prepared"):
         load_images(open_store(tiny), cohort_stage(tiny, read(tiny)))
-
-
-def test_evenly_spaced_keeps_first_and_last() -> None:
-    ones_B = np.ones(10, np.float32)
-    index_B = np.arange(10, dtype=np.int64)
-    beats = Beats(
-        r_sample_B=index_B,
-        start_B=index_B,
-        stop_B=index_B,
-        rr_previous_s_B=ones_B,
-        rr_next_s_B=ones_B,
-        rr_ratio_B=ones_B,
-        symbol_B=np.array(["N"] * 10),
-    )
-    assert evenly_spaced(beats, 4).r_sample_B.tolist() == [0, 3, 6, 9]
-    assert evenly_spaced(beats, None) is beats
 
 
 def test_shards_are_addressed_by_digest(tiny: Experiment) -> None:

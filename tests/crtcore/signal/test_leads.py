@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from crtcore.errors import DataError
-from crtcore.signal.leads import STANDARD_LEADS, derive_leads, normalise_lead
+from crtcore.signal.leads import STANDARD_LEADS, derive_leads, normalise_lead, rhythm_row
 from crtcore.signal.recording import FloatArray, Recording
 from crtcore.signal.wfdb_reader import read_recording
 
@@ -112,6 +112,11 @@ def test_what_cannot_be_derived_is_named(
 ) -> None:
     with pytest.raises(DataError, match=message):
         derive_leads(recording(present, np.zeros((len(present), 3))), wanted)
+
+
+def test_the_rhythm_lead_is_lead_ii_or_else_the_first() -> None:
+    assert rhythm_row(("I", "II", "V1")) == 1
+    assert rhythm_row(("V5", "MLII")) == 0
 
 
 @pytest.mark.realdata

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crtcore.data.beat_images import detected_rhythm
 from crtcore.signal.formats import read_any
-from crtcore.signal.quality import LeadQuality, lead_flags, recording_flags
+from crtcore.signal.quality import LeadQuality, lead_flags, quality_flags, recording_flags
 from crtcore.signal.recording import FloatArray, Recording
 from crtcore.signal.wfdb_reader import list_records
 
@@ -88,18 +89,21 @@ def test_flags_do_not_depend_on_gain_offset_or_polarity(gain: float, offset_mv: 
 
 
 @pytest.mark.parametrize(
-    ("num_seconds", "too_short", "too_few_beats"),
-    [(10.0, False, False), (4.0, True, False), (1.5, True, True)],
+    ("num_seconds", "num_r_peaks", "too_short", "too_few_beats"),
+    [(10.0, 12, False, False), (5.0, 3, False, False), (4.9, 3, True, False), (10.0, 2, False, True)],
 )
-def test_short_recordings_are_flagged(num_seconds: float, too_short: bool, too_few_beats: bool) -> None:
-    quality = recording_flags(recording(ecg(num_seconds)))
+def test_recordings_that_are_short_or_have_few_r_peaks_are_flagged(
+    num_seconds: float, num_r_peaks: int, too_short: bool, too_few_beats: bool
+) -> None:
+    quality = recording_flags(recording(ecg(num_seconds)), num_r_peaks=num_r_peaks)
     assert (quality.too_short, quality.too_few_beats) == (too_short, too_few_beats)
     assert quality.usable == (not too_short and not too_few_beats)
 
 
-def test_a_recording_without_a_heart_has_too_few_beats() -> None:
-    quality = recording_flags(recording(np.zeros(3600, np.float32)))
-    assert quality.too_few_beats and not quality.too_short
+def test_flags_of_leads_and_of_the_recording_are_named_together() -> None:
+    flat = recording(ecg(4), np.zeros(4 * 360, np.float32))
+    assert quality_flags(flat, num_r_peaks=0) == ("flat", "too_few_beats", "too_short")
+    assert quality_flags(recording(ecg()), num_r_peaks=12) == ()
 
 
 @pytest.mark.realdata
@@ -122,7 +126,8 @@ def test_clean_normal_recordings_are_almost_never_flagged(data_dir: Path) -> Non
     recordings = [read_any(folder / row["filename_hr"]) for row in chosen]
     flagged = [r.record_id for r in recordings if not all(lead.usable for lead in lead_flags(r))]
     assert len(flagged) <= 0.05 * len(recordings), flagged
-    assert all(recording_flags(r).usable for r in recordings)
+    num_r_peaks = [len(detected_rhythm(r).r_sample_B) for r in recordings]
+    assert all(recording_flags(r, num_r_peaks=n).usable for r, n in zip(recordings, num_r_peaks, strict=True))
 
 
 @pytest.mark.realdata
