@@ -60,7 +60,9 @@ class MemoryStore(StageStore):
         return self._committed.get(stage.digest)
 
     def commit(self, stage: Stage, files: Any, facts: Any) -> StageManifest:
-        manifest = StageManifest(files={}, facts=facts, folder=".")
+        manifest = StageManifest(
+            files={}, facts=facts, folder=".", config=stage.config, inputs=stage.inputs, is_referenced=True
+        )
         return self._committed.setdefault(stage.digest, manifest)
 
     def clear_progress(self, stage: Stage | StageKey) -> None:

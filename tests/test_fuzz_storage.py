@@ -1,4 +1,4 @@
-"""Damaged storage: never read as if it were whole, always named, and mended by the same command."""
+"""Damaged storage is never read as if it were intact. The error names it, and the same command repairs it."""
 
 import shutil
 from pathlib import Path
@@ -95,8 +95,8 @@ def test_a_flipped_bit_of_a_shard_never_reaches_training(prepared: tuple[StageSt
         path.write_bytes(content)
         with pytest.raises(StorageError, match=r"shard\.parquet is damaged"):
             load_images(StageStore(store.uri, cache=store.cache), stage)
-        # A reader that met damage takes the set's manifest away, for `prepare` to look again; here it comes
-        # back.
+        # A reader that finds damage removes the set's manifest, so that `prepare` checks every shard. Put it
+        # back for the next bit.
         assert StageStore(store.uri, cache=store.cache).find(stage) is None
         (path.parents[2] / "prepare" / stage.digest).mkdir()
         (path.parents[2] / "prepare" / stage.digest / MANIFEST).write_bytes(manifest)
@@ -104,10 +104,10 @@ def test_a_flipped_bit_of_a_shard_never_reaches_training(prepared: tuple[StageSt
     assert load_images(StageStore(store.uri, cache=store.cache), stage).num_images == 8
 
 
-def test_a_flipped_bit_of_the_mapped_copy_is_mended(prepared: tuple[StageStore, Stage, Path]) -> None:
+def test_a_flipped_bit_of_the_mapped_copy_is_repaired(prepared: tuple[StageStore, Stage, Path]) -> None:
     store, stage, _ = prepared
     image_NFT = np.array(load_images(store, stage).image_NFT)
-    (copy,) = (store.cache / "images").iterdir()
+    (copy,) = (store.cache / "images").glob("*.u8")
     content = bytearray(copy.read_bytes())
     for position in (0, 5000, len(content) - 1):
         content[position] ^= 4
@@ -115,7 +115,7 @@ def test_a_flipped_bit_of_the_mapped_copy_is_mended(prepared: tuple[StageStore, 
         np.testing.assert_array_equal(load_images(store, stage).image_NFT, image_NFT)
 
 
-def test_the_same_command_mends_a_damaged_shard(tiny: Experiment) -> None:
+def test_the_same_command_repairs_a_damaged_shard(tiny: Experiment) -> None:
     jobs = arrhythmia_jobs(tiny, sources_of(tiny))
     stage = prepare_stage("arrhythmia", jobs)
     for damaged_file in (SHARD_FILE, MANIFEST, None):
@@ -135,7 +135,7 @@ def test_the_same_command_mends_a_damaged_shard(tiny: Experiment) -> None:
         assert load_images(again, stage).num_images == 4 * 8 * 2
 
 
-def test_a_stage_folder_without_its_manifest_is_told(tmp_path: Path) -> None:
+def test_a_stage_folder_without_its_manifest_is_an_error(tmp_path: Path) -> None:
     store = StageStore(str(tmp_path / "storage"), cache=tmp_path / "cache")
     stage = Stage(name="toy", config={}, inputs=(), version=1)
     store.commit(stage, {"a": b"1"}, {})

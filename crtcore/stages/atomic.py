@@ -4,7 +4,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -23,10 +23,11 @@ def atomically(path: Path) -> Iterator[Path]:
         yield draft
         os.replace(draft, path)
     except BaseException:
-        if draft.is_dir():
-            shutil.rmtree(draft, ignore_errors=True)  # keep the first error
-        else:
-            draft.unlink(missing_ok=True)
+        with suppress(OSError):  # the first error says more: a full or read-only disk, perhaps
+            if draft.is_dir():
+                shutil.rmtree(draft)
+            else:
+                draft.unlink()
         raise
 
 

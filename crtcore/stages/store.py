@@ -1,45 +1,74 @@
-"""The stage store: what has been computed, by the digest of what went in. The only cache and the only
-resume mechanism.
+"""The stage store: what has been computed, found by the digest of its inputs. There is no other cache and no
+other way to resume.
 
     <storage>/stages/<name>/<digest>/manifest.json   committed: complete, with the SHA-256 of each file
     <storage>/stages/<name>/<digest>.progress        the epoch checkpoint of an unfinished stage
 
-A commit is one rename where the file system has one. On an object store the files lie in a folder of the
-attempt's own beside the manifest, which names that folder; the manifest, written last, is the commit.
+On a local disk a commit is one rename. An object store has no rename: there each attempt writes its files to
+its own folder beside the manifest, and the manifest, written last, names that folder and is the commit.
 """
 
+import functools
 import hashlib
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from crtcore.errors import StorageError
+from crtcore.stages.atomic import write_atomically
 from crtcore.stages.stage import JSON, Stage, StageKey, sha256_of_json
-from crtcore.stages.storage import Content, Storage
+from crtcore.stages.storage import Content, Storage, StoredFile
+from crtcore.stages.trouble import trouble_at
 
-MANIFEST = "manifest.json"
+MANIFEST: Final = "manifest.json"
+PROGRESS_SUFFIX: Final = ".progress"
+ATTEMPT_PREFIX: Final = ".tmp-"  # of the folder of a commit or removal that is not finished
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageManifest:
-    """What a committed stage says of itself: `files` maps a name to its bytes and SHA-256, `facts` is the
-    stage's own, `folder` is where the files lie, relative to the manifest.
+    """The manifest of a committed stage.
+
+    `files` maps a file name to its bytes and SHA-256, `facts` are the stage's results, `folder` is where the
+    files lie, relative to the manifest. `config` and `inputs` are those of its Stage.
+    `is_referenced`: it was committed by a version whose sweeps list in an object store what they need.
     """
 
     files: Mapping[str, Mapping[str, JSON]]
     facts: Mapping[str, JSON]
     folder: str
+    config: Mapping[str, JSON]
+    inputs: tuple[str, ...]
+    is_referenced: bool
+
+
+def _naming_trouble(
+    method: "Callable[Concatenate[StageStore, Arguments], Result]",
+) -> "Callable[Concatenate[StageStore, Arguments], Result]":
+    """Turn a method's OSErrors into StorageErrors: a full disk is never the fault of the caller."""
+
+    @functools.wraps(method)
+    def named(store: "StageStore", /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        with trouble_at(f"storage {store.uri}"):
+            return method(store, *args, **kwargs)
+
+    return named
 
 
 class StageStore:
     """Committed stages in a directory or under a URI that pyarrow.fs understands (`s3://`, `gs://`, ...).
 
-    `cache` is a local folder for copies of files that lie on a remote file system.
+    `cache` is a local folder for copies of files that lie on a remote file system. All methods raise
+    StorageError if the disk or server cannot be used (full, read-only, unreachable).
     """
 
     def __init__(self, uri: str, *, cache: Path) -> None:
@@ -50,6 +79,23 @@ class StageStore:
         self._manifests: dict[str, StageManifest] = {}
         self._verified: set[str] = set()
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the stages lie on a file system of this machine, a network mount included."""
+        return self._storage.is_local
+
+    def probe(self) -> None:
+        """Write and delete a small file in the storage and in the cache; StorageError if that fails."""
+        name = f".probe-{uuid.uuid4().hex[:8]}"
+        with trouble_at(f"storage {self.uri}"):
+            self._storage.write(f"{self._storage.root}/{name}", b"probe")
+            self._storage.delete(f"{self._storage.root}/{name}")
+        with trouble_at(f"cache {self.cache}"):
+            self.cache.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.cache / name, b"probe")
+            (self.cache / name).unlink()
+
+    @_naming_trouble
     def find(self, stage: Stage | StageKey) -> StageManifest | None:
         """The manifest of a committed stage, None if it was never committed; StorageError if damaged."""
         if stage.digest in self._manifests:
@@ -60,22 +106,31 @@ class StageStore:
         try:
             content = json.loads(text)
             if content.pop("sha256") != sha256_of_json(content):
-                raise ValueError("the manifest is not the one that was written")
-            manifest = StageManifest(files=content["files"], facts=content["facts"], folder=content["folder"])
+                raise ValueError("the manifest does not match its SHA-256")
+            manifest = StageManifest(
+                files=content["files"],
+                facts=content["facts"],
+                folder=content["folder"],
+                config=content["config"],
+                inputs=tuple(content["inputs"]),
+                is_referenced=content.get("referenced", False),
+            )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise self._damaged(stage, MANIFEST) from error
         self._manifests[stage.digest] = manifest
         return manifest
 
+    @_naming_trouble
     def path(self, stage: Stage | StageKey, name: str) -> Path:
-        """A local path to one file of a committed stage, its SHA-256 verified once per process.
+        """A local path to one file of a committed stage; its SHA-256 is verified once per process.
 
         Raises StorageError if the stage is not committed or the file is damaged.
         """
         manifest = self.find(stage)
         if manifest is None or name not in manifest.files:
             raise StorageError(
-                f"stage {stage} has no file {name} in {self.uri}; run the same command again to build it"
+                f"stage {stage} has no file {name} in {self.uri}; run `crtsearch sweep` with the same config "
+                f"to build it"
             )
         folder = self._folder(stage) if self._storage.is_local else self._cached(stage)
         path = Path(folder, manifest.folder, name)
@@ -90,17 +145,19 @@ class StageStore:
             self._verified.add(str(path))
         return path
 
+    @_naming_trouble
     def commit(self, stage: Stage, files: Mapping[str, Content], facts: Mapping[str, JSON]) -> StageManifest:
-        """Make `files` and `facts` the stage's output, all at once; a second commit changes nothing."""
+        """Make `files` and `facts` the output of the stage, all at once; a second commit changes nothing."""
         if self.find(stage) is None:
-            # A name of its own for each attempt: a process presumed dead and its successor never mix files.
+            # Each attempt has its own name: a process that was thought dead and its successor never mix
+            # files.
             attempt = uuid.uuid4().hex[:8]
             target = self._folder(stage)
             if self._storage.is_local:
-                home = f"{self._root}/{stage.name}/.tmp-{stage.digest}-{attempt}"
+                home = f"{self._root}/{stage.name}/{ATTEMPT_PREFIX}{stage.digest}-{attempt}"
                 try:
                     self._write_stage(stage, files, facts, home=home, folder=".")
-                except OSError:  # the disk is full, perhaps: leave it no fuller than it was
+                except OSError:  # if the disk is full, do not leave it fuller
                     shutil.rmtree(home, ignore_errors=True)
                     raise
                 self._rename(home, target)
@@ -120,7 +177,7 @@ class StageStore:
         home: str,
         folder: str,
     ) -> None:
-        """The files below `home`/`folder`, then the manifest in `home`."""
+        """Write the files below `home`/`folder`, then the manifest in `home`."""
         for name, content in files.items():
             self._storage.write(f"{home}/{folder}/{name}", content)
         manifest = {
@@ -132,47 +189,67 @@ class StageStore:
             "files": {name: _entry(content) for name, content in files.items()},
             "folder": folder,
             "facts": dict(facts),
+            "referenced": True,
         }
-        content = json.loads(json.dumps(manifest, allow_nan=False))  # as its readers will see it
+        content = json.loads(json.dumps(manifest, allow_nan=False))  # as a reader will see it
         text = json.dumps(content | {"sha256": sha256_of_json(content)}, indent=1, sort_keys=True)
         self._storage.write(f"{home}/{MANIFEST}", text.encode())
 
+    @_naming_trouble
     def discard(self, stage: Stage | StageKey) -> None:
-        """Remove a committed stage (a damaged one, so that it is built again)."""
+        """Remove a committed stage, or a damaged one so that it is built again."""
         self._manifests.pop(stage.digest, None)
         folder = self._folder(stage)
         self._verified = {path for path in self._verified if f"/{stage.name}/{stage.digest}/" not in path}
         if self._storage.is_local:
-            removed = f"{self._root}/{stage.name}/.tmp-{stage.digest}-{uuid.uuid4().hex[:8]}"
-            with suppress(FileNotFoundError):  # nothing there, or another process discards it too
-                os.rename(folder, removed)  # a removal cut short leaves no half of a stage
+            removed = f"{self._root}/{stage.name}/{ATTEMPT_PREFIX}{stage.digest}-{uuid.uuid4().hex[:8]}"
+            with suppress(FileNotFoundError):  # nothing is there, or another process discards it too
+                os.rename(folder, removed)  # an interrupted removal leaves no half of a stage
                 shutil.rmtree(removed)
         else:
-            self._storage.delete(f"{folder}/{MANIFEST}")  # first: what it named is unreachable from here on
+            self._storage.delete(f"{folder}/{MANIFEST}")  # first: then nothing refers to its files
             self._storage.delete_folder(folder)
         shutil.rmtree(self._cached(stage), ignore_errors=True)
 
+    @_naming_trouble
     def save_progress(self, stage: Stage, chunks: Iterable[memoryview]) -> None:
-        """Replace the epoch checkpoint of an unfinished stage, all at once, by the chunks one after another:
-        a checkpoint is never in memory as a whole.
+        """Replace the epoch checkpoint of an unfinished stage, all at once. It is written chunk by chunk, so
+        the whole checkpoint is never in memory twice.
         """
         self._storage.replace(self._progress(stage), chunks)
 
+    @_naming_trouble
     def load_progress(self, stage: Stage) -> Path | None:
         """A local path to the last epoch checkpoint of an unfinished stage, None if there is none."""
         if self._storage.is_local:
             path = Path(self._progress(stage))
             return path if path.is_file() else None
-        path = self._cached(stage).with_suffix(".progress")
+        path = self._cached(stage).with_suffix(PROGRESS_SUFFIX)
         return path if self._storage.download(self._progress(stage), path) else None
 
+    @_naming_trouble
     def clear_progress(self, stage: Stage | StageKey) -> None:
-        """Forget the epoch checkpoint."""
+        """Delete the epoch checkpoint."""
         self._storage.delete(self._progress(stage))
-        self._cached(stage).with_suffix(".progress").unlink(missing_ok=True)
+        self._cached(stage).with_suffix(PROGRESS_SUFFIX).unlink(missing_ok=True)
+
+    @_naming_trouble
+    def list_files(self) -> Iterator[StoredFile]:
+        """All files of all stages, finished or not; paths are relative to the `stages` folder."""
+        return iter(list(self._storage.list_files(self._root)))
+
+    @_naming_trouble
+    def delete_file(self, path: str) -> None:
+        """Delete a file of the `stages` folder."""
+        self._storage.delete(f"{self._root}/{path}")
+
+    @_naming_trouble
+    def delete_folder(self, path: str) -> None:
+        """Delete a folder of the `stages` folder that is not a committed stage."""
+        self._storage.delete_folder(f"{self._root}/{path}")
 
     def _progress(self, stage: Stage | StageKey) -> str:
-        return f"{self._folder(stage)}.progress"
+        return f"{self._folder(stage)}{PROGRESS_SUFFIX}"
 
     def _folder(self, stage: Stage | StageKey) -> str:
         return f"{self._root}/{stage.name}/{stage.digest}"
@@ -189,12 +266,12 @@ class StageStore:
             if not Path(target, MANIFEST).is_file():
                 problem = f"{target} holds files but no {MANIFEST}; remove it and run the same command again"
                 raise StorageError(problem) from error
-            shutil.rmtree(folder)  # another process committed the same stage first: as good as ours
+            shutil.rmtree(folder)  # another process committed the same stage first: its output is as good
 
     def _damaged(self, stage: Stage | StageKey, name: str) -> StorageError:
         return StorageError(
             f"{self._folder(stage)}/{name} is damaged (it does not match its manifest); "
-            f"remove the folder and run the same command again to rebuild it"
+            f"remove the folder and run `crtsearch sweep` with the same config to rebuild it"
         )
 
 

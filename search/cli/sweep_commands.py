@@ -125,12 +125,24 @@ def sweep(
 def gc(
     storage: Storage = "storage",
     remove: Annotated[bool, typer.Option("--remove", help="Remove what is listed.")] = False,
+    include_unknown: Annotated[
+        bool,
+        typer.Option(
+            "--include-unknown", help="Remove also what sweeps of other machines and older versions may need."
+        ),
+    ] = False,
+    forget: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="First forget this sweep of another machine (object stores only)."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List what lies in a storage that no sweep refers to, a day old or older; remove it only if told to."""
-    from search.study.housekeeping import housekeep
+    from search.study.housekeeping import forget_sweep, housekeep
 
-    result = housekeep(storage, remove=remove)
+    if forget is not None:
+        forget_sweep(storage, forget)
+    result = housekeep(storage, remove=remove, include_unknown=include_unknown)
     if as_json:
         typer.echo(result.to_json())
         return

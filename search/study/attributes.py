@@ -60,6 +60,8 @@ DIGESTS: Final = StudyAttribute[Mapping[str, str]]("digests", {})
 WARM_START: Final = StudyAttribute[WarmStart | None]("warm_start", None)
 ELAPSED_S: Final = StudyAttribute[float]("elapsed_s", 0.0)  # of all runs of the sweep so far
 ENDED_BY: Final = StudyAttribute[str | None]("ended_by", None)  # None until a run of the sweep has ended
+# The id of the list of stages that the sweep leaves in an object store; "" if it never did.
+REFERENCES_ID: Final = StudyAttribute[str]("references_id", "")
 RAY_DASHBOARD: Final = StudyAttribute[str]("ray_dashboard", "")  # its address while the sweep runs
 
 # Of a trial, from its proposal on.

@@ -1,247 +1,183 @@
 """What lies in a storage that no sweep refers to, and removing it.
 
-Sweeps refer to the stages in their studies, and these to the stages that they were made from. A sweep whose
-record lies elsewhere (in an object store, one that another machine drove) is not known here, and so its
-stages look like nobody's: that is why nothing is removed unless it is asked for.
+Sweeps refer to stages, and stages to the stages that they were made from. On an object store, the sweeps of
+other machines count too: each leaves a list of its stages there (see references.py). Versions before 0.2 left
+no such list. What they built, or may still need, is kept unless the user insists.
 """
 
 import json
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
 
-import pyarrow.fs as pafs
+import humanize
 
 from crtcore.config import Experiment
-from crtcore.stages.stage import StageKey
-from crtcore.stages.store import MANIFEST, StageStore
-from search.study.attributes import DIGESTS, STAGES
+from crtcore.errors import SweepError
+from crtcore.stages.listing import Entry, Kind, Listing
+from crtcore.stages.storage import Storage
+from crtcore.stages.store import StageStore
 from search.study.folder import sweep_names
+from search.study.references import References, forget, read_references, references_of
 from search.study.study import open_study
 
-MIN_AGE_S = 24 * 3600.0  # what is younger may be somebody's work in progress
-PROGRESS_SUFFIX = ".progress"
-ATTEMPT_PREFIX = ".tmp-"
-
-Kind = Literal["stage", "unfinished stage", "checkpoint"]
+MIN_AGE_S = 24 * 3600.0  # younger files may be work in progress
 
 
 @dataclass(frozen=True, kw_only=True)
 class Leftover:
-    """Something that nobody refers to: a committed stage, one whose commit or removal was cut short, or the
-    epoch checkpoint of a stage that nobody will go on with. `path` is relative to the stages' folder.
+    """Something that no sweep refers to: a committed stage, the rest of an interrupted commit or removal, or
+    the epoch checkpoint of a trial that will not resume.
+
+    `path` is relative to the `stages` folder. `is_known` is false if a sweep that left no list may need it.
     """
 
     kind: Kind
     path: str
     num_bytes: int
     age_s: float
+    is_known: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Housekeeping:
-    """What was found in a storage, and whether the leftovers were removed."""
+    """What was found in a storage. `sweeps` are the sweeps whose references were read; `num_removed` counts
+    the leftovers that were removed.
+    """
 
     storage: str
     sweeps: tuple[str, ...]
     num_stages_kept: int
     num_bytes_kept: int
     leftovers: tuple[Leftover, ...]
-    is_removed: bool
+    num_removed: int
 
     def sentences(self) -> tuple[str, ...]:
-        """The result in words: what is kept for whom, what is not, and what to do about it."""
-        num_bytes = sum(leftover.num_bytes for leftover in self.leftovers)
+        """The result in words: what is kept for which sweeps, what is left over, and what to do about it."""
         kept = f"{self.num_stages_kept} stages, {_size(self.num_bytes_kept)}"
+        sentences = [f"Kept in {self.storage} for {', '.join(self.sweeps) or 'no sweep'}: {kept}."]
+        known = [each for each in self.leftovers if each.is_known]
+        unknown = [each for each in self.leftovers if not each.is_known]
         if not self.leftovers:
-            end = "Nothing else is there that could be removed."
-        elif self.is_removed:
-            end = f"Removed {len(self.leftovers)} leftovers, {_size(num_bytes)}."
-        else:
-            end = (
-                f"{len(self.leftovers)} leftovers, {_size(num_bytes)}, are referred to by none of them; look "
-                "through the list, then remove it with --remove."
+            sentences.append("Nothing else is there that could be removed.")
+        if self.num_removed:
+            removed = self.leftovers if self.num_removed == len(self.leftovers) else known
+            sentences.append(f"Removed {len(removed)} leftovers, {_size_of(removed)}.")
+        elif known:
+            sentences.append(
+                f"No sweep refers to {len(known)} leftovers, {_size_of(known)}; look through the list, then "
+                "remove them with --remove."
             )
-        return (f"Kept in {self.storage} for {', '.join(self.sweeps) or 'no sweep'}: {kept}.", end)
+        if unknown and self.num_removed != len(self.leftovers):
+            sentences.append(
+                f"{len(unknown)} more, {_size_of(unknown)}, were built by a version that left no list of its "
+                "sweeps' stages, so a sweep of another machine may need them: they are kept. Run those "
+                "sweeps once more with this version, or remove them too with --remove --include-unknown."
+            )
+        return tuple(sentences)
 
     def to_json(self) -> str:
         """Everything, as one JSON object."""
         return json.dumps(asdict(self), indent=1)
 
 
-@dataclass(frozen=True, kw_only=True)
-class SweepSize:
-    """What a sweep takes on the disk: all its stages, and those that it shares with no other sweep."""
+def housekeep(
+    storage: str, *, remove: bool = False, include_unknown: bool = False, min_age_s: float = MIN_AGE_S
+) -> Housekeeping:
+    """List what no sweep in `storage` refers to and is older than `min_age_s`; with `remove`, remove it.
 
-    num_stages: int
-    num_bytes: int
-    num_bytes_alone: int
-
-    def sentence(self) -> str:
-        """The size in words."""
-        alone = _size(self.num_bytes_alone)
-        return (
-            f"On disk: {_size(self.num_bytes)} in {self.num_stages} stages, {alone} of it for no other sweep."
-        )
-
-
-def housekeep(storage: str, *, remove: bool = False, min_age_s: float = MIN_AGE_S) -> Housekeeping:
-    """List, and with `remove` remove, what no sweep in `storage` refers to and is older than `min_age_s`.
-
-    Raises SweepError if a study cannot be read: what its sweep needs would be unknown.
+    Leftovers that are not `is_known` are removed only if `include_unknown` is true too. Raises SweepError or
+    StorageError if a study or a list of references cannot be read, because what its sweep needs is then
+    unknown.
     """
-    shelf = _Shelf(storage)
-    sweeps = sweep_names(storage)
-    references = [_references(storage, name) for name in sweeps]
-    kept = shelf.closure(set().union(*(reference.all for reference in references)))
-    unfinished = set().union(*(reference.unfinished for reference in references))
-    leftovers = tuple(
-        leftover for leftover in shelf.leftovers(kept, unfinished) if leftover.age_s >= min_age_s
-    )
-    if remove:
-        for leftover in leftovers:
-            shelf.remove(leftover)
+    store = StageStore(storage, cache=Path(Experiment.model_fields["cache"].default))
+    listing = Listing(store)
+    references = _all_references(storage)
+    kept = listing.closure(digest for each in references for digest in each.all)
+    leftovers = {
+        entry: leftover
+        for entry, leftover in _leftovers(listing, references, kept, is_local=store.is_local)
+        if leftover.age_s >= min_age_s
+    }
+    doomed = [
+        entry for entry, leftover in leftovers.items() if remove and (leftover.is_known or include_unknown)
+    ]
+    for entry in doomed:
+        listing.remove(entry)
     return Housekeeping(
         storage=storage,
-        sweeps=sweeps,
-        num_stages_kept=len(kept & shelf.stages.keys()),
-        num_bytes_kept=shelf.num_bytes(kept),
-        leftovers=leftovers,
-        is_removed=remove,
+        sweeps=tuple(_shown(each) for each in references),
+        num_stages_kept=len(kept & listing.stages.keys()),
+        num_bytes_kept=listing.num_bytes(kept),
+        leftovers=tuple(leftovers.values()),
+        num_removed=len(doomed),
     )
 
 
-def sweep_size(storage: str, name: str) -> SweepSize:
-    """What sweep `name` takes on the disk. SweepError if there is no such sweep."""
-    shelf = _Shelf(storage)
-    own = shelf.closure(_references(storage, name).all)
-    others: set[str] = set()
-    for other in sweep_names(storage):
-        if other != name:
-            others |= shelf.closure(_references(storage, other).all)
-    return SweepSize(
-        num_stages=len(own & shelf.stages.keys()),
-        num_bytes=shelf.num_bytes(own),
-        num_bytes_alone=shelf.num_bytes(own - others),
-    )
+def forget_sweep(storage: str, name: str) -> None:
+    """Delete what the sweeps `name` of other machines left in an object store to keep their stages.
+
+    SweepError if the sweep lies on this machine, or if there is no such list.
+    """
+    if name in sweep_names(storage):
+        raise SweepError(f"the record of sweep {name} is on this machine; delete its folder instead")
+    place = Storage(storage)
+    lists = [each for each in _lists(place) if each.sweep == name]
+    if not lists:
+        raise SweepError(f"no sweep {name!r} has left a list of its stages in {storage}")
+    for each in lists:
+        forget(place, each)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _References:
-    """Digests that a sweep names itself: of `all` its stages, and of those of `unfinished` trials."""
-
-    all: frozenset[str]
-    unfinished: frozenset[str]
+def _lists(storage: Storage) -> tuple[References, ...]:
+    return () if storage.is_local else read_references(storage)
 
 
-def _references(storage: str, name: str) -> _References:
-    study = open_study(storage, name, create=False)
-    digests, unfinished = set(DIGESTS.of(study).values()), set()
-    for trial in study.get_trials(deepcopy=False):
-        own = {digest for digest in STAGES.of(trial).values() if digest is not None}
-        digests |= own
-        if not trial.state.is_finished():
-            unfinished |= own
-    return _References(all=frozenset(digests), unfinished=frozenset(unfinished))
+def _all_references(storage: str) -> list[References]:
+    """Of the studies that this machine can read, then of all others that left a list."""
+    own = [references_of(open_study(storage, name, create=False)) for name in sweep_names(storage)]
+    ids = {each.id for each in own}
+    return own + [each for each in _lists(Storage(storage)) if each.id not in ids]
 
 
-@dataclass(kw_only=True)
-class _Entry:
-    """One folder or file beside others of its kind: `<stage>/<digest>`, with all that is in it."""
-
-    num_bytes: int = 0
-    changed_s: float = 0.0
-    files: set[str] = field(default_factory=set)
+def _shown(references: References) -> str:
+    return references.sweep if not references.id else f"{references.sweep} (on {references.host})"
 
 
-class _Shelf:
-    """The stages' folder of a storage, listed once."""
-
-    def __init__(self, storage: str) -> None:
-        # The cache matters to removals only: its copy of a stage goes with the stage.
-        self._store = StageStore(storage, cache=Path(Experiment.model_fields["cache"].default))
-        self._fs, root = (
-            pafs.FileSystem.from_uri(storage)
-            if "://" in storage
-            else (pafs.LocalFileSystem(), str(Path(storage).expanduser().absolute()))
-        )
-        self._root = f"{root.rstrip('/')}/stages"
-        self._entries: dict[str, _Entry] = defaultdict(_Entry)
-        for info in self._fs.get_file_info(
-            pafs.FileSelector(self._root, recursive=True, allow_not_found=True)
-        ):
-            parts = info.path.removeprefix(f"{self._root}/").split("/", 2)
-            if info.type == pafs.FileType.File and len(parts) > 1:
-                entry = self._entries["/".join(parts[:2])]
-                entry.num_bytes += info.size
-                entry.changed_s = max(entry.changed_s, info.mtime.timestamp() if info.mtime else 0.0)
-                entry.files.add(parts[2] if len(parts) > 2 else "")
-        self.stages: dict[str, str] = {}  # digest of a committed stage -> its place
-        for place, entry in self._entries.items():
-            name = place.split("/")[1]
-            if MANIFEST in entry.files and not name.startswith(ATTEMPT_PREFIX):
-                self.stages[name] = place
-
-    def closure(self, digests: set[str] | frozenset[str]) -> set[str]:
-        """`digests` and those of the committed stages that theirs were made from."""
-        found: set[str] = set()
-        waiting = list(digests)
-        while waiting:
-            digest = waiting.pop()
-            if digest not in found:
-                found.add(digest)
-                waiting.extend(self._made_from(digest))
-        return found
-
-    def num_bytes(self, digests: set[str]) -> int:
-        """Bytes of those stages that are committed."""
-        return sum(self._entries[self.stages[digest]].num_bytes for digest in digests & self.stages.keys())
-
-    def leftovers(self, kept: set[str], unfinished: set[str]) -> Iterator[Leftover]:
-        """All that is neither a stage in `kept` nor the checkpoint of one in `unfinished`."""
-        now_s = time.time()
-        for place, entry in sorted(self._entries.items()):
-            kind, digest = self._kind(place)
-            if digest not in (unfinished if kind == "checkpoint" else kept) or kind == "unfinished stage":
-                age_s = max(0.0, now_s - entry.changed_s)
-                yield Leftover(kind=kind, path=place, num_bytes=entry.num_bytes, age_s=age_s)
-
-    def remove(self, leftover: Leftover) -> None:
-        """Remove it; nothing is done if it is gone."""
-        stage, name = leftover.path.split("/")
-        path = f"{self._root}/{leftover.path}"
-        if leftover.kind == "stage":
-            self._store.discard(StageKey(name=stage, digest=name))
-        elif leftover.kind == "checkpoint":
-            self._fs.delete_file(path)
+def _leftovers(
+    listing: Listing, references: list[References], kept: set[str], *, is_local: bool
+) -> Iterator[tuple[Entry, Leftover]]:
+    """All entries that are neither a stage in `kept` nor the checkpoint of an unfinished trial."""
+    now_s = time.time()
+    named = frozenset(digest for each in references for digest in each.all)
+    unfinished = frozenset(digest for each in references for digest in each.unfinished)
+    for entry in listing.entries:
+        if entry.kind == "stage":
+            is_needed = entry.digest in kept
+            manifest = listing.manifest(entry.digest)
+            is_known = manifest is not None and manifest.is_referenced
+        elif entry.kind == "checkpoint":
+            is_needed = entry.digest in unfinished
+            is_known = entry.digest in named or entry.digest in listing.stages
         else:
-            self._fs.delete_dir(path)
+            is_needed, is_known = False, True
+        if not is_needed:
+            yield (
+                entry,
+                Leftover(
+                    kind=entry.kind,
+                    path=entry.path,
+                    num_bytes=entry.num_bytes,
+                    age_s=max(0.0, now_s - entry.changed_s),
+                    is_known=is_local or is_known,
+                ),
+            )
 
-    def _kind(self, place: str) -> tuple[Kind, str]:
-        name = place.split("/")[1]
-        if "" in self._entries[place].files:  # a file beside the stages, not a folder
-            return "checkpoint", name.partition(PROGRESS_SUFFIX)[0]
-        if name in self.stages:
-            return "stage", name
-        return "unfinished stage", name
 
-    def _made_from(self, digest: str) -> list[str]:
-        place = self.stages.get(digest)
-        if place is None:
-            return []
-        with self._fs.open_input_file(f"{self._root}/{place}/{MANIFEST}") as stream:
-            manifest: Mapping[str, Any] = json.loads(stream.readall())
-        shards = (shard for key in ("shards", "excluded") for shard in manifest["facts"].get(key, ()))
-        return [*manifest["inputs"], *(shard["digest"] for shard in shards)]
+def _size_of(leftovers: "tuple[Leftover, ...] | list[Leftover]") -> str:
+    return _size(sum(each.num_bytes for each in leftovers))
 
 
 def _size(num_bytes: int) -> str:
-    size, unit = float(num_bytes), "B"
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
+    return humanize.naturalsize(num_bytes)

@@ -113,11 +113,25 @@ def test_a_full_disk_ends_the_commit_and_is_left_no_fuller(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(StorageError, match="No space left"):
             store.commit(stage(), {"a": b"1"}, {})
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(StorageError, match="No space left"):
             store.save_progress(stage(), [memoryview(b"1")])
     assert list(Path(store.uri, "stages", "toy").iterdir()) == []
+
+
+def test_a_probe_leaves_nothing_behind(store: StageStore) -> None:
+    store.probe()
+    assert list(Path(store.uri).iterdir()) == []
+    assert list(store.cache.iterdir()) == []
+
+
+@pytest.mark.parametrize("which", ["storage", "cache"])
+def test_a_probe_finds_a_file_in_place_of_a_folder(tmp_path: Path, which: str) -> None:
+    (tmp_path / which).write_text("a file")
+    store = StageStore(str(tmp_path / "storage"), cache=tmp_path / "cache")
+    with pytest.raises(StorageError, match=rf"{which} .*/{which} cannot be used .*give a folder, not a file"):
+        store.probe()
 
 
 @pytest.mark.parametrize("bit", [0, 13, 79])

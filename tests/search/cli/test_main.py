@@ -180,7 +180,7 @@ def test_gc_lists_and_removes_only_what_no_sweep_refers_to(tmp_path: Path) -> No
     assert listed.exit_code == 0, listed.output
     assert old.digest in listed.stdout and "--remove" in listed.stdout and folder.is_dir()
     removed = CliRunner().invoke(app, ["gc", "--storage", str(storage), "--remove", "--json"])
-    assert json.loads(removed.stdout)["is_removed"] and not folder.exists()
+    assert json.loads(removed.stdout)["num_removed"] == 1 and not folder.exists()
 
 
 def test_simulate_refuses_a_folder_with_other_things_in_it(tmp_path: Path) -> None:
