@@ -9,7 +9,7 @@ from pathlib import Path
 from crtcore.config import Experiment
 from crtcore.data.manifest import Patient, patients_of, read_manifest
 from crtcore.errors import DataError
-from crtcore.signal.formats import files_of, read_any
+from crtcore.signal.formats import files_of, lead_names
 from crtcore.signal.leads import normalise_lead
 from crtcore.signal.wfdb_reader import list_records
 from crtcore.stages.store import sha256_of
@@ -104,5 +104,5 @@ def cohort_sources(experiment: Experiment) -> tuple[tuple[Source, ...], tuple[Pa
                 sha256=sha256,
             )
         )
-    leads = experiment.cohort.leads or read_any(sources[0].path).leads
+    leads = experiment.cohort.leads or lead_names(sources[0].path)
     return tuple(sources), patients_of(rows), tuple(map(normalise_lead, leads))

@@ -16,6 +16,7 @@ from crtcore.config import QualityFlag, SpectrogramConfig
 from crtcore.data.beat_images import beat_images, cut_beats, detected_rhythm
 from crtcore.errors import DataError
 from crtcore.prediction.network import BeatModel
+from crtcore.signal.amplitude import check_amplitude
 from crtcore.signal.beats import beat_amplitudes
 from crtcore.signal.formats import read_any
 from crtcore.signal.leads import derive_leads
@@ -24,8 +25,14 @@ from crtcore.signal.recording import Recording
 from crtcore.training.finetuning.fold_training import SCORING_BATCH_SIZE
 from crtcore.training.finetuning.patients import LOWEST_AMPLITUDE_MV
 
-REFUSED: Final[tuple[QualityFlag, ...]] = ("flat", "missing", "noisy", "too_few_beats", "too_short")
-"""Clipped peaks are let pass: the spectrogram of a beat with a cut-off peak still shows its course."""
+REFUSED: Final[tuple[QualityFlag, ...]] = (
+    "clipped",
+    "flat",
+    "missing",
+    "noisy",
+    "too_few_beats",
+    "too_short",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +73,7 @@ class Preparation:
             self.leads,
             remedy=f"this model needs {needed}: give a recording with these leads, or use another model",
         )
+        check_amplitude(f"recording {recording.record_id}", raw.leads, raw.signal_CS)
         rhythm = detected_rhythm(raw)
         found = quality_flags(raw, num_r_peaks=len(rhythm.r_sample_B))
         flags = [flag for flag in found if flag in self.refused]

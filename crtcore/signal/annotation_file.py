@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from crtcore.errors import DataError
+from crtcore.signal.expansion import check_size
 from crtcore.signal.recording import IntArray, StrArray
 
 # Codes 1 to 41; a space stands for codes without a meaning.
@@ -27,6 +28,7 @@ def read_annotation(file: Path, sampling_rate_hz: float) -> tuple[IntArray, StrA
     """
     if not file.is_file():
         raise DataError(f"{file} is missing: an annotated database needs one for every record")
+    check_size(file)
     data = file.read_bytes()
     word_W = np.frombuffer(data, dtype="<u2", count=len(data) // 2).astype(np.int64)
     code_W = word_W >> 10

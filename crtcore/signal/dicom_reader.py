@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from crtcore.errors import DataError
+from crtcore.signal.expansion import check_size
 from crtcore.signal.plain_signal import check_sampling_rate
 from crtcore.signal.recording import Recording
 from crtcore.signal.units import millivolts_per
@@ -32,6 +33,11 @@ _PARSE_ERRORS: Final = (
 )
 
 
+_DEFLATED: Final = b"1.2.840.10008.1.2.1.99"
+_PREAMBLE_BYTES: Final = 1024  # the transfer syntax is named well within
+_MAX_DEFLATED_BYTES: Final = 2**18  # it may grow by a factor of 1032
+
+
 def read_dicom(path: Path) -> Recording:
     """The longest original multiplex group of the DICOM file at `path`, in millivolts; padding becomes NaN.
 
@@ -44,9 +50,15 @@ def read_dicom(path: Path) -> Recording:
         from pydicom.errors import BytesLengthException, InvalidDicomError
     except ImportError as error:
         raise DataError(f"{path}: DICOM needs the package pydicom; pip install crtsearch[formats]") from error
+    check_size(path)
     try:
         # From memory: a damaged length asks a file for up to 4 GB, but bytes only for what is there.
-        dataset = pydicom.dcmread(io.BytesIO(path.read_bytes()))
+        content = path.read_bytes()
+        if _DEFLATED in content[:_PREAMBLE_BYTES] and len(content) > _MAX_DEFLATED_BYTES:
+            raise DataError(
+                f"{path} is a deflated DICOM file of {len(content):,} bytes: save it uncompressed"
+            )
+        dataset = pydicom.dcmread(io.BytesIO(content))
         groups = list(dataset.get("WaveformSequence", []))
         original = [
             index

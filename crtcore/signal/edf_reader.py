@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 
 from crtcore.errors import DataError
-from crtcore.signal.leads import STANDARD_LEADS, normalise_lead
+from crtcore.signal.expansion import check_size
+from crtcore.signal.leads import is_lead_name, normalise_lead
 from crtcore.signal.plain_signal import check_sampling_rate
 from crtcore.signal.recording import Recording
 from crtcore.signal.units import millivolts_per
@@ -31,6 +32,7 @@ def read_edf(path: Path) -> Recording:
         import edfio
     except ImportError as error:
         raise DataError(f"{path}: EDF needs the package edfio; pip install crtsearch[formats]") from error
+    check_size(path)
     try:
         with warnings.catch_warnings():
             # edfio only warns where the size is not what the header says, or a calibration is void.
@@ -62,4 +64,4 @@ def read_edf(path: Path) -> Recording:
 
 def _is_ecg(label: str) -> bool:
     lead = normalise_lead(label)
-    return lead in STANDARD_LEADS or lead.startswith(("ECG", "EKG", "MLII"))
+    return is_lead_name(lead) or lead.startswith(("ECG", "EKG"))

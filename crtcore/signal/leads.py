@@ -17,6 +17,7 @@ _CANONICAL: Final = {name.upper(): name for name in (*STANDARD_LEADS, "MLII")} |
     "DII": "II",
     "DIII": "III",
 }
+_OTHER_LEADS: Final = re.compile(r"V[1-9]R?|ML(I{1,3}|V[1-6])|MCL[1-6]|(ECG|EKG)[ _-]?[0-9]{0,2}")
 _PREFIX: Final = re.compile(r"^(MDC_ECG_LEAD_|(ECG|EKG)[ _-]*(LEAD[ _-]*)?|LEAD[ _-]*)", re.IGNORECASE)
 # DICOM CID 3001: "Lead I (Einthoven)", "aVR, augmented voltage, right".
 _REMARK: Final = re.compile(r"[(,].*$")
@@ -48,6 +49,11 @@ def normalise_lead(name: str) -> str:
 def rhythm_row(leads: tuple[str, ...]) -> int:
     """The row of the lead in which R peaks are detected: lead II, or the first if there is no lead II."""
     return leads.index(RHYTHM_LEAD) if RHYTHM_LEAD in leads else 0
+
+
+def is_lead_name(name: str) -> bool:
+    """Whether a name in canonical spelling is certainly that of an ECG lead."""
+    return name in STANDARD_LEADS or _OTHER_LEADS.fullmatch(name) is not None
 
 
 def derive_leads(

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from crtcore.errors import DataError
-from crtcore.signal.plain_signal import MAX_DECODED_BYTES, plain_recording, read_side_file
+from crtcore.signal.expansion import check_expansion, check_size
+from crtcore.signal.plain_signal import plain_recording, read_side_file
 from crtcore.signal.recording import Recording
 
 # What numpy and zipfile raise on headers and directories that are not what they should be.
@@ -29,6 +30,7 @@ _ZIP_ERRORS: Final = (
 
 def read_npy(path: Path) -> Recording:
     """The array at `path` (leads, samples), with rate, unit and lead names from its side file NAME.json."""
+    check_size(path)
     side = read_side_file(path)
     try:
         # Mapped, a header that claims more than the file holds is refused before anything is allocated.
@@ -48,6 +50,7 @@ def read_npy(path: Path) -> Recording:
 
 def read_npz(path: Path) -> Recording:
     """The file's arrays `signal` (leads, samples), `sampling_rate_hz`, `leads` and, if not mV, `unit`."""
+    check_size(path)
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -78,7 +81,7 @@ def read_npz(path: Path) -> Recording:
 
 
 def _member(path: Path, archive: zipfile.ZipFile, name: str) -> npt.NDArray[Any]:
-    """One array of the archive; its claimed shape is held against its stored size before it is allocated."""
+    """One array of the archive; what it claims is compared with its stored size before it is allocated."""
     member = f"{name}.npy"
     with archive.open(member) as stream:
         version = np.lib.format.read_magic(stream)
@@ -87,10 +90,10 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> npt.NDArray[Any]
         )
         shape, _, dtype = read_header(stream)
     stored = archive.getinfo(member).file_size
-    if math.prod(shape) * dtype.itemsize > min(stored, MAX_DECODED_BYTES):
+    check_expansion(path, stored)
+    if math.prod(shape) * dtype.itemsize > stored:
         raise DataError(
-            f"{path}: array `{name}` claims shape {shape}, more than the file holds or than "
-            f"{MAX_DECODED_BYTES} bytes; save it again or split the recording"
+            f"{path}: array `{name}` claims shape {shape}, more than the file holds; save it again"
         )
     with archive.open(member) as stream:
         array: npt.NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)

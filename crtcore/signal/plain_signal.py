@@ -1,7 +1,7 @@
 """What tables and arrays lack and a side file adds: sampling rate, unit and lead names."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +11,7 @@ from crtcore.errors import DataError
 from crtcore.signal.recording import Recording
 from crtcore.signal.units import millivolts_per
 
-MAX_DECODED_BYTES = 2**31
-"""A compressed file may claim any size: more is refused unread (16 leads of 2 h at 1 kHz are 0.9 GB)."""
+MAX_SIDE_FILE_BYTES: Final = 2**20
 
 
 class SideFile(BaseModel):
@@ -35,6 +34,10 @@ def read_side_file(path: Path) -> SideFile:
     file = side_file_path(path)
     if not file.is_file():
         return SideFile()
+    if file.stat().st_size > MAX_SIDE_FILE_BYTES:
+        raise DataError(
+            f"{file} has more than {MAX_SIDE_FILE_BYTES:,} bytes: it is no side file of a recording"
+        )
     try:
         return SideFile.model_validate_json(file.read_bytes())
     except ValidationError as error:

@@ -1,9 +1,12 @@
-"""CSV and Parquet tables, one column a lead and one row a sample -> Recording.
+"""CSV and Parquet tables, a column for each lead and a row for each sample -> Recording.
 
-The sampling rate comes from a first column `time_s` or from the side file NAME.json (plain_signal.py).
+The sampling rate comes from a first column `time_s` or from the side file NAME.json (plain_signal.py). The
+side file may also name the leads: either some of the columns, in their order, or all columns whose own names
+say nothing.
 """
 
 import csv
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +17,9 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from crtcore.errors import DataError
-from crtcore.signal.plain_signal import MAX_DECODED_BYTES, plain_recording, read_side_file
+from crtcore.signal.expansion import check_expansion, check_size
+from crtcore.signal.leads import is_lead_name, normalise_lead
+from crtcore.signal.plain_signal import plain_recording, read_side_file, side_file_path
 from crtcore.signal.recording import Recording
 
 TIME_COLUMN: Final = "time_s"
@@ -25,6 +30,7 @@ _RATE_TOLERANCE: Final = 0.01
 
 def read_csv(path: Path) -> Recording:
     """The table at `path`: a header row of lead names, numbers in the side file's unit; empty is missing."""
+    check_size(path)
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             header = [name.strip() for name in next(csv.reader(stream), [])]
@@ -54,12 +60,7 @@ def read_parquet(path: Path) -> Recording:
     """The table at `path`: numeric columns named after leads, in the side file's unit; null is missing."""
     try:
         with pq.ParquetFile(path) as file:
-            needed = file.metadata.num_rows * file.metadata.num_columns * 8
-            if needed > MAX_DECODED_BYTES:
-                raise DataError(
-                    f"{path} claims {file.metadata.num_rows} rows of {file.metadata.num_columns} columns, "
-                    f"more than {MAX_DECODED_BYTES} bytes: split the recording"
-                )
+            check_expansion(path, file.metadata.num_rows * file.metadata.num_columns * 8)
             table = file.read()
     except (pa.ArrowException, OSError) as error:
         problem = " ".join(str(error).split())
@@ -75,6 +76,9 @@ def read_parquet(path: Path) -> Recording:
 def _table_recording(path: Path, table: pa.Table, *, first_row: int) -> Recording:
     side = read_side_file(path)
     names = tuple(table.column_names)
+    twice = [name for name, count in Counter(map(normalise_lead, names)).items() if count > 1]
+    if twice:
+        raise DataError(f"{path} has a column {twice[0]!r} twice; remove one of the two")
     column_CS = np.array(
         [column.cast(pa.float64()).to_numpy() for column in table.columns], dtype=np.float64
     ).reshape(len(names), table.num_rows)
@@ -89,8 +93,31 @@ def _table_recording(path: Path, table: pa.Table, *, first_row: int) -> Recordin
             )
         # Stored times are rounded: where both are given, the side file is the exact one.
         rate = timed if rate is None else rate
-    leads = names if side.leads is None else tuple(side.leads)
-    return plain_recording(path, column_CS, sampling_rate_hz=rate, unit=side.unit, leads=leads)
+    if side.leads is not None:
+        columns, names = _named_columns(path, names, tuple(side.leads))
+        column_CS = column_CS[columns]
+    return plain_recording(path, column_CS, sampling_rate_hz=rate, unit=side.unit, leads=names)
+
+
+def _named_columns(
+    path: Path, names: tuple[str, ...], leads: tuple[str, ...]
+) -> tuple[list[int], tuple[str, ...]]:
+    """The columns that the side file's `leads` stand for, and their names. DataError for a contradiction."""
+    header = [normalise_lead(name) for name in names]
+    given = [normalise_lead(name) for name in leads]
+    if len(given) == len(header) and all(
+        own == other or not (is_lead_name(own) or own in given)
+        for own, other in zip(header, given, strict=True)
+    ):
+        return list(range(len(header))), leads
+    columns = [header.index(name) for name in given if name in header]
+    if len(columns) < len(given) or columns != sorted(set(columns)):
+        raise DataError(
+            f"{path} has the columns {', '.join(names)[:200]}, and {side_file_path(path).name} names the "
+            f"leads {', '.join(leads)[:200]}: the two contradict each other; name some of the columns in "
+            "their order, or all columns if their own names are no leads"
+        )
+    return columns, leads
 
 
 def _rate_of(path: Path, time_S: npt.NDArray[np.float64], first_row: int) -> float:

@@ -1,4 +1,4 @@
-"""What wfdb does not check in a record: file sizes, checksums, and units it misreads.
+"""What wfdb does not check in the files of a record: their sizes and checksums.
 
 `header` and `record` are wfdb's own objects, which are untyped.
 """
@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from crtcore.errors import DataError
+from crtcore.signal.expansion import check_expansion, check_size
 
 _BYTES_PER_SAMPLE: Final = {
     "8": 1.0,
@@ -19,46 +20,33 @@ _BYTES_PER_SAMPLE: Final = {
     "80": 1.0,
     "160": 2.0,
     "212": 1.5,
+    "310": 4 / 3,
+    "311": 4 / 3,
 }
-
-
-def signal_units(header_path: Path, parsed: list[str | None]) -> list[str | None]:
-    """Each signal's unit; `parsed` is what wfdb made of it.
-
-    wfdb drops letters outside ASCII, which makes volts of µV: such headers are read again here.
-    """
-    content = header_path.read_bytes()
-    if content.isascii():
-        return parsed
-    try:
-        text = content.decode()
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    # A signal line: file name, format, gain(baseline)/unit, ...
-    fields = [line.split()[2:3] for line in lines[1 : 1 + len(parsed)]]
-    return [(field[0].partition("/")[2] if field else "") or None for field in fields]
+_COMPRESSED: Final = ("508", "516", "524")  # FLAC
 
 
 def check_signal_files(path: Path, header: Any) -> None:
-    """wfdb reads short files with a reshape error or not at all: compare sizes with the header first."""
+    """Compare each file's size with what the header promises, before wfdb allocates anything.
+
+    wfdb reads short files with a reshape error or not at all, and allocates whatever a header claims.
+    """
     for name in dict.fromkeys(header.file_name):
         file = path.parent / name
         if not file.is_file():
             raise DataError(f"{file} is missing though {path.name}.hea names it: fetch the record again")
         channels = [c for c in range(header.n_sig) if header.file_name[c] == name]
-        fmt = header.fmt[channels[0]]
-        if fmt not in _BYTES_PER_SAMPLE or not header.sig_len:
-            continue
-        samples_per_frame = sum(header.samps_per_frame[c] or 1 for c in channels)
-        needed = int(header.sig_len * samples_per_frame * _BYTES_PER_SAMPLE[fmt]) + (
-            header.byte_offset[channels[0]] or 0
-        )
-        if file.stat().st_size < needed:
+        size, fmt = file.stat().st_size, header.fmt[channels[0]]
+        num_samples = (header.sig_len or 0) * sum(header.samps_per_frame[c] or 1 for c in channels)
+        if fmt not in _BYTES_PER_SAMPLE and fmt not in _COMPRESSED:
+            raise DataError(f"{file} is in format {fmt}, which is not read: convert it to format 16")
+        check_size(file)
+        needed = int(num_samples * _BYTES_PER_SAMPLE.get(fmt, 0)) + (header.byte_offset[channels[0]] or 0)
+        if size < needed:
             raise DataError(
-                f"{file} is truncated: {file.stat().st_size} bytes where {path.name}.hea promises {needed}; "
-                "fetch it again"
+                f"{file} is truncated: {size} bytes where {path.name}.hea promises {needed}; fetch it again"
             )
+        check_expansion(file, num_samples * 4)
 
 
 def check_checksums(path: Path, record: Any) -> None:

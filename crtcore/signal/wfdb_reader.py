@@ -15,7 +15,8 @@ from crtcore.signal.annotation_file import read_annotation
 from crtcore.signal.beats import BEAT_SYMBOLS
 from crtcore.signal.recording import BeatAnnotation, FloatArray, IntArray, Recording
 from crtcore.signal.units import millivolts_per
-from crtcore.signal.wfdb_integrity import check_checksums, check_signal_files, signal_units
+from crtcore.signal.wfdb_header import check_header
+from crtcore.signal.wfdb_integrity import check_checksums, check_signal_files
 
 _INVALID_SAMPLE: Final = {
     "16": -(2**15),
@@ -48,10 +49,16 @@ def list_records(folder: Path) -> tuple[str, ...]:
 
 
 def recording_files(path: Path, *, annotated: bool) -> tuple[Path, ...]:
-    """Every file `read_recording` reads: header, signal files, and the annotation if `annotated`."""
+    """Every file `read_recording` reads: header, signal files, and the annotation if `annotated`.
+
+    DataError if one is missing.
+    """
     header = _read_header(path)
     signal_files = tuple(path.parent / name for name in dict.fromkeys(header.file_name))
     annotation = (_annotation_path(path),) if annotated else ()
+    for file in (*signal_files, *annotation):
+        if not file.is_file():
+            raise DataError(f"{file} is missing beside {path.name}.hea: fetch the whole record")
     return (path.with_name(path.name + ".hea"), *signal_files, *annotation)
 
 
@@ -133,21 +140,16 @@ def _read_header(path: Path) -> Any:
         raise DataError(
             f"{header_path} is missing: give a record's path without its suffix, or fetch the record"
         )
+    units = check_header(header_path)
     try:
         header = wfdb.rdheader(str(path))
     except _WFDB_PARSE_ERRORS as error:
         raise DataError(f"{header_path} is not a WFDB header ({error}): fetch the record again") from error
-    if isinstance(header, wfdb.MultiRecord):
-        raise DataError(
-            f"{header_path} is a multi-segment record: join it into one segment first (wfdb's `xform`)"
-        )
     if not header.n_sig or not header.file_name or len(header.file_name) != header.n_sig:
         raise DataError(
             f"{header_path} describes no signals or not as many as it says: fetch the record again"
         )
-    if not header.fs or not header.fs > 0:
-        raise DataError(f"{header_path} gives a sampling rate of {header.fs}: correct the header")
-    header.units = signal_units(header_path, header.units)
+    header.units = list(units)
     return header
 
 

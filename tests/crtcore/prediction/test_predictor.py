@@ -118,12 +118,19 @@ def test_logits_do_not_depend_on_how_beats_are_batched(monkeypatch: pytest.Monke
         (np.zeros((2, 5000), np.float32), "it is flagged .*flat"),
         (np.full((2, 5000), np.nan, np.float32), "it is flagged .*missing"),
         (np.random.default_rng(0).normal(size=(2, 250)).astype(np.float32), "it is flagged .*too_short"),
+        (np.clip(np.sin(np.arange(10_000).reshape(2, 5000) / 60) ** 3, -1, 0.6), "it is flagged .*clipped"),
     ],
 )
 def test_quality_flags_refuse_with_a_remedy(signal_CS: FloatArray, fault: str) -> None:
     with pytest.raises(
         DataError, match=rf"recording r1 is refused: {fault}.*; give a recording of .* s or more"
     ):
+        PREPARATION.inputs(recording(("II", "V1"), signal_CS))
+
+
+def test_counts_of_a_converter_are_refused() -> None:
+    signal_CS = 1000 * np.random.default_rng(0).normal(size=(2, 5000)).astype(np.float32)
+    with pytest.raises(DataError, match=r"recording r1: lead II spans [\d,]+ mV"):
         PREPARATION.inputs(recording(("II", "V1"), signal_CS))
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.io import savemat
 
 from crtcore.errors import DataError
-from crtcore.signal.formats import READERS, files_of, read_any
+from crtcore.signal.formats import READERS, files_of, lead_names, read_any
 from crtcore.signal.recording import BeatAnnotation, Recording
 from crtcore.signal.wfdb_reader import write_recording
 
@@ -169,3 +169,40 @@ def test_real_wfdb_records_come_in_canonical_leads(data_dir: Path) -> None:
     recording = read_any(path)
     assert recording.leads == ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
     assert read_any(data_dir / "mitdb" / "100", annotated=True).leads == ("MLII", "V5")
+
+
+def test_the_leads_of_a_table_are_named_by_its_header_or_its_side_file(tmp_path: Path) -> None:
+    assert lead_names(write_csv(tmp_path)) == ("I", "II", "aVR")
+    path = tmp_path / "t.csv"
+    path.write_text("time,I,II\n0,1,2\n0.002,3,4\n")
+    (tmp_path / "t.json").write_text('{"sampling_rate_hz": 500}')
+    with pytest.raises(DataError, match=r"t\.csv: column 'TIME' is no known lead; set cohort.leads, or name"):
+        lead_names(path)
+    (tmp_path / "t.json").write_text('{"sampling_rate_hz": 500, "leads": ["I", "II"]}')
+    assert lead_names(path) == ("I", "II")
+
+
+def test_counts_without_a_unit_are_refused_as_millivolts(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("index,II\n0,0\n1,1371\n")
+    (tmp_path / "t.json").write_text('{"sampling_rate_hz": 500}')
+    with pytest.raises(DataError, match=r"t\.csv: lead II spans 1,371 mV"):
+        read_any(path)
+    (tmp_path / "t.json").write_text('{"sampling_rate_hz": 500, "unit": "uV"}')
+    np.testing.assert_allclose(read_any(path).signal_CS[1], [0, 1.371], rtol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", ["", ".hea", ".dat"])
+def test_a_header_without_its_signal_is_one_sentence(tmp_path: Path, suffix: str) -> None:
+    path = write_wfdb(tmp_path)
+    path.with_suffix(".dat").unlink()
+    for read in (read_any, lambda each: files_of(each, annotated=False)):
+        with pytest.raises(DataError, match=r"r\.dat is missing"):
+            read(path.with_name(f"r{suffix}"))
+
+
+def test_a_missing_annotation_is_named(tmp_path: Path) -> None:
+    path = write_wfdb(tmp_path)
+    path.with_suffix(".atr").unlink()
+    with pytest.raises(DataError, match=r"r\.atr is missing"):
+        files_of(path, annotated=True)

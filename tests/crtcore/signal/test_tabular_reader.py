@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from crtcore.errors import DataError
-from crtcore.signal import tabular_reader
+from crtcore.signal import expansion
 from crtcore.signal.recording import FloatArray
 from crtcore.signal.tabular_reader import read_csv, read_parquet
 
@@ -71,7 +71,6 @@ def test_times_rounded_to_milliseconds_give_the_rate(tmp_path: Path, rate_hz: fl
         ("time_s,I\n,1\n,1\n", None, "row 3"),
         ("time_s,I\n0,1\n", None, "1 samples, too few"),
         ("time_s,I\n0,1\n0.002,1\n", '{"sampling_rate_hz": 250}', "gives 500 Hz and its side file 250 Hz"),
-        ("I,II\n1,2\n", '{"sampling_rate_hz": 250, "leads": ["I"]}', "2 channels and 1 lead names"),
     ],
 )
 def test_bad_tables_are_named_with_row_and_remedy(
@@ -125,6 +124,56 @@ def test_bad_parquet_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(DataError, match="column 'II' holds string"):
         read_parquet(path)
     pq.write_table(pa.table({"II": np.zeros(1000)}), path)
-    monkeypatch.setattr(tabular_reader, "MAX_DECODED_BYTES", 7999)
-    with pytest.raises(DataError, match="claims 1000 rows of 1 columns"):
+    monkeypatch.setattr(expansion, "MAX_DECODED_BYTES", 7999)
+    with pytest.raises(DataError, match="claims to hold 8,000, more than 7,999"):
         read_parquet(path)
+
+
+SIDE = '{"sampling_rate_hz": 500, "leads": %s}'
+
+
+@pytest.mark.parametrize(
+    ("header", "leads", "kept", "columns"),
+    [
+        ("time,I,II", '["I", "II"]', ("I", "II"), [1, 2]),
+        ("I,II,index", '["II"]', ("II",), [1]),
+        ("a,b,c", '["V1", "V2", "V3"]', ("V1", "V2", "V3"), [0, 1, 2]),
+        ("Lead I,ii,c", '["I", "II", "V1"]', ("I", "II", "V1"), [0, 1, 2]),
+    ],
+)
+def test_the_side_file_chooses_columns_or_names_those_without_a_lead_s_name(
+    tmp_path: Path, header: str, leads: str, kept: tuple[str, ...], columns: list[int]
+) -> None:
+    recording = read_csv(csv_file(tmp_path, f"{header}\n0,1,2\n3,4,5\n", SIDE % leads))
+    assert recording.leads == kept
+    np.testing.assert_array_equal(recording.signal_CS, np.array([[0, 3], [1, 4], [2, 5]])[columns])
+
+
+@pytest.mark.parametrize(
+    ("header", "leads"),
+    [
+        ("I,II,III", '["V1", "V2", "V3"]'),
+        ("I,II,III", '["II", "I", "III"]'),
+        ("a,b,c", '["b", "a", "c"]'),
+        ("time,I,II", '["II", "I"]'),
+        ("time,I,II", '["I", "V1"]'),
+        ("time,I,II", '["I", "I"]'),
+        ("time,I,II", '["V1", "V2"]'),
+        ("a,b,c", '["I", "II"]'),
+    ],
+)
+def test_a_side_file_that_contradicts_the_header_is_refused(tmp_path: Path, header: str, leads: str) -> None:
+    with pytest.raises(DataError, match=r"r\.csv has the columns .*r\.json names the leads .*contradict"):
+        read_csv(csv_file(tmp_path, f"{header}\n0,1,2\n3,4,5\n", SIDE % leads))
+
+
+def test_a_column_given_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"r\.csv has a column 'I' twice"):
+        read_csv(csv_file(tmp_path, "I,II,Lead I\n0,1,2\n", '{"sampling_rate_hz": 500}'))
+
+
+def test_a_small_file_that_claims_gigabytes_is_not_read(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"II": pa.nulls(2**27, pa.float64())}), tmp_path / "r.parquet")
+    assert (tmp_path / "r.parquet").stat().st_size < 2**20
+    with pytest.raises(DataError, match="claims to hold 1,073,741,824"):
+        read_parquet(tmp_path / "r.parquet")
