@@ -141,14 +141,14 @@ def show(leaderboard: "Leaderboard", *, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    from search.cli.tables import baselines_table, leaderboard_table
+    from search.cli.tables import leaderboard_table, rules_table
 
     console = Console()
     console.print(leaderboard_table(leaderboard, with_curves=console.width >= WIDE))
-    if leaderboard.baselines is not None:
-        if leaderboard.baselines.comparisons:
-            console.print(baselines_table(leaderboard.baselines))
-        for remark in leaderboard.baselines.remarks:
+    if leaderboard.rules is not None:
+        if leaderboard.rules.comparisons:
+            console.print(rules_table(leaderboard.rules))
+        for remark in leaderboard.rules.remarks:
             console.print(remark, markup=False, highlight=False)
     for sentence in leaderboard.sentences():
         console.print(sentence, markup=False, highlight=False)

@@ -8,7 +8,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:  # a table of a running sweep needs neither Optuna nor the stage store
     from search.results.leaderboard import Leaderboard, Row
-    from search.results.rules import Baselines
+    from search.results.rules import Rules
 
 from typing import Final
 
@@ -55,7 +55,7 @@ def leaderboard_table(leaderboard: "Leaderboard", *, max_rows: int = 20, with_cu
             *(cell(row.params.get(key)) for key in parameters),
             _auc(row),
             *(
-                f"{row.figures[key]:.2f}" if row.figures else ""
+                f"{row.metrics[key]:.2f}" if row.metrics else ""
                 for key in ("accuracy", "sensitivity", "specificity")
             ),
             *([sparkline(row.curve)] if with_curves else []),
@@ -70,13 +70,13 @@ def leaderboard_table(leaderboard: "Leaderboard", *, max_rows: int = 20, with_cu
     return table
 
 
-def baselines_table(baselines: "Baselines") -> Table:
+def rules_table(rules: "Rules") -> Table:
     """The rules that any model must beat, by pooled AUC, and how far the winner is ahead of each."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("to beat", no_wrap=True)
     for name in ("AUC (95 % interval)", "acc.", "sens", "spec", "winner ahead by", "p"):
         table.add_column(name, justify="right", no_wrap=True)
-    for rule in baselines.comparisons:
+    for rule in rules.comparisons:
         table.add_row(
             rule.name,
             f"{rule.auc.estimate:.3f} ({rule.auc.low:.2f}-{rule.auc.high:.2f})",

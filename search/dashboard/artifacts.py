@@ -1,8 +1,8 @@
-"""The pictures and tables of a complete trial: what they are called in its study, and where their files lie.
+"""The artifacts of a complete trial, figures and a table: their names in the study, and their files.
 
-A sweep only names them, which costs it a few rows in the study: all of them follow from the trial's last
-stage, so whoever looks at one first draws it (`search/drawn_artifacts.py`). Drawn by the driver they would
-cost it a second a trial.
+A sweep stores only their names, a few rows in the study. Each artifact can be drawn from the trial's last
+stage, so the dashboard draws it when it is first opened (`drawn_artifacts.py`). The driver would need about a
+second per trial to draw them.
 """
 
 import json
@@ -19,7 +19,7 @@ from crtcore.stages.store import StageStore
 from search.study.attributes import STAGES, artifact_item, write_artifacts
 from search.study.folder import sweep_dir
 
-if TYPE_CHECKING:  # it loads torch, which whoever only looks has no use for
+if TYPE_CHECKING:  # the dashboard does not need it
     from search.study.update import TrialUpdate
 
 STAGE: Final = "finetune"
@@ -28,7 +28,7 @@ SVG: Final = "image/svg+xml"
 
 @dataclass(frozen=True, kw_only=True)
 class ArtifactKind:
-    """What hangs on every complete trial."""
+    """One kind of file that complete trials have."""
 
     file_name: str
     mime_type: str
@@ -41,32 +41,32 @@ CALIBRATION = ArtifactKind(file_name="calibration.svg", mime_type=SVG)
 OUT_OF_FOLD = ArtifactKind(file_name="out_of_fold.csv", mime_type="text/csv")
 KINDS: Final = (ROC, CONFUSION, LEARNING, CALIBRATION, OUT_OF_FOLD)
 GRAD_CAM = ArtifactKind(file_name="grad_cam.svg", mime_type=SVG)
-"""Only of trials that led when they ended, one of which wins: it takes a network refitted on all patients."""
+"""Only for trials that were the best when they ended, because it needs the winner's refitted network."""
 _NUMBERED: Final = (*KINDS, GRAD_CAM)
 
 
 def artifacts_dir(storage: str, name: str) -> Path:
-    """Where the files of sweep `name` lie once they are drawn."""
+    """The folder of the drawn files of sweep `name`."""
     return sweep_dir(storage, name) / "artifacts"
 
 
 def artifact_id(digest: str, kind: ArtifactKind) -> str:
-    """The name of an artifact of the trial whose last stage is `digest`: hexadecimal digits and hyphens, as
-    the dashboard's addresses want it.
+    """The id of an artifact of the trial whose last stage is `digest`: hexadecimal digits and hyphens, which
+    the dashboard's URLs require.
     """
     return f"{digest}-{_NUMBERED.index(kind):02x}"
 
 
 def parse_artifact_id(name: str) -> tuple[str, ArtifactKind] | None:
-    """The stage and kind of an artifact; None for what somebody else put into the study."""
+    """The digest and kind of an artifact; None if it is not one of ours, such as a user's upload."""
     digest, _, index = name.rpartition("-")
     kinds = {f"{number:02x}": kind for number, kind in enumerate(_NUMBERED)}
     return (digest, kinds[index]) if digest and "-" not in digest and index in kinds else None
 
 
 def artifact_links(digest: str, *, leads: bool = False) -> dict[str, str]:
-    """The attributes by which Optuna knows the artifacts of the trial whose last stage is `digest`; `leads`
-    says that no complete trial is better.
+    """Optuna's attributes for the artifacts of the trial whose last stage is `digest`. `leads` says that no
+    complete trial is better.
     """
     links: dict[str, str] = {}
     for kind in _NUMBERED if leads else KINDS:
@@ -77,10 +77,11 @@ def artifact_links(digest: str, *, leads: bool = False) -> dict[str, str]:
 
 
 class ArtifactLinks:
-    """Names each trial's artifacts in the study while that is allowed: before the trial is told as finished.
+    """Names each trial's artifacts in the study just before the trial is finished, because Optuna does not
+    allow it later.
 
-    To be told of every update of a sweep. A trial's stage is there from its last report on, or, where the
-    store had it already, when it starts.
+    A listener: it needs every update of a sweep. A trial's last stage exists from its last report on, or from
+    the start if it was built before.
     """
 
     def __init__(self, study: optuna.Study, store: StageStore) -> None:

@@ -1,4 +1,4 @@
-"""An Optuna artifact store whose files are drawn when they are first asked for, and then kept."""
+"""An Optuna artifact store that draws files when they are first requested, and keeps them."""
 
 import io
 import threading
@@ -15,16 +15,18 @@ from crtcore.stages.store import StageStore
 from search.dashboard.artifacts import GRAD_CAM, STAGE, ArtifactKind, parse_artifact_id
 
 NO_GRAD_CAM: Final = b"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 560 70">
-<text x="10" y="28" font-size="14">Grad-CAM is drawn of the sweep's winner, refitted on all patients:</text>
-<text x="10" y="50" font-size="14">run `crtsearch report` on the sweep, then load this page again.</text>
+<text x="10" y="28" font-size="14">Grad-CAM needs the winner of the sweep, refitted on all patients:</text>
+<text x="10" y="50" font-size="14">run `crtsearch report` for this sweep, then reload this page.</text>
 </svg>
 """
 
 
 class DrawnArtifacts:
-    """Files in `folder`, like Optuna's FileSystemArtifactStore; what is missing there and belongs to a stage
-    of `store` is drawn from it. `class_names` gives what the outcomes are called in the pictures, `grad_cam`
-    Grad-CAM for a digest, None where there is none (yet): what is served then says so, and is not kept.
+    """Files in `folder`, as in Optuna's FileSystemArtifactStore. A missing file of a stage of `store`
+    is drawn.
+
+    `class_names` returns the names of the outcomes. `grad_cam` returns Grad-CAM for a digest, or None if it
+    is not available; a note that says so is then served and not kept.
     """
 
     def __init__(
@@ -40,11 +42,11 @@ class DrawnArtifacts:
         self._store = store
         self._class_names = class_names
         self._grad_cam = grad_cam
-        self._drawing = threading.Lock()  # matplotlib's settings are those of the whole process
+        self._drawing = threading.Lock()  # matplotlib's settings are shared by all threads
 
     def open_reader(self, artifact_id: str) -> BinaryIO:
-        """The file's content. ArtifactNotFound if there is neither file nor stage; StorageError if the stage
-        is damaged.
+        """Open a file, drawn first if needed. ArtifactNotFound if there is neither the file nor the stage;
+        StorageError if the stage is damaged.
         """
         try:
             return self._files.open_reader(artifact_id)
@@ -57,18 +59,18 @@ class DrawnArtifacts:
         return self._files.open_reader(artifact_id)
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
-        """Keep a file that somebody uploads."""
+        """Keep a file that a user uploads."""
         self._files.write(artifact_id, content_body)
 
     def remove(self, artifact_id: str) -> None:
-        """Remove a file; one that can be drawn comes back when it is asked for."""
+        """Remove a file. A file that can be drawn is drawn again when it is requested."""
         self._files.remove(artifact_id)
 
     def _draw(self, artifact_id: str, digest: str, kind: ArtifactKind) -> bool:
-        """Draw what is missing, if there is the stage for it; False if there is nothing to draw yet."""
+        """Draw a missing file if its stage exists. False if it cannot be drawn yet."""
         path = self._folder / artifact_id
         with self._drawing:
-            # Several pictures of one page are asked for at once, and one of them by two tabs.
+            # One page requests several files at once, and two tabs request the same file.
             if path.exists() or self._store.find(StageKey(name=STAGE, digest=digest)) is None:
                 return True
             content = self._content(digest, kind)
@@ -81,8 +83,6 @@ class DrawnArtifacts:
         if kind == GRAD_CAM:
             drawn = self._grad_cam(digest)
             return None if drawn is None else drawn.encode()
-        from search.dashboard.trial_figures import (
-            draw,
-        )  # matplotlib and torch, which the first page can do without
+        from search.dashboard import trial_figures  # it loads matplotlib and torch, which takes seconds
 
-        return draw(self._store, digest, kind, self._class_names())
+        return trial_figures.draw(self._store, digest, kind, self._class_names())

@@ -1,4 +1,4 @@
-"""The note on a sweep's study: its state in words, on the first page that the dashboard shows."""
+"""The note on a sweep's study, in the dashboard: the result and the state of the sweep in words."""
 
 import math
 from collections.abc import Sequence
@@ -14,43 +14,45 @@ from search.results.outcome import outcome_of
 from search.study.attributes import RAY_DASHBOARD
 from search.study.study import open_study
 
-OURS: Final = "*crtsearch keeps this note; begin it with other words, and it is yours.*"
+OURS: Final = "*crtsearch updates this note. To keep your own text, delete this line.*"
+OURS_UP_TO_0_1: Final = "*crtsearch keeps this note; begin it with other words, and it is yours.*"
 NUM_BEST: Final = 5
 
 
 class NoteKeeper:
-    """Writes the note of sweep `name` whenever trials have ended since it was written last."""
+    """Updates the note of sweep `name` after trials have changed their state."""
 
     def __init__(self, storage: str, name: str) -> None:
         self._storage = storage
         self._name = name
-        self._said: tuple[int, ...] = ()
+        self._counts: tuple[int, ...] = ()
 
     def refresh(self) -> bool:
-        """Write the note if there is something new to say; whether it was written."""
+        """Write the note if a trial has changed its state. Returns whether the note was written."""
         study = open_study(self._storage, self._name, create=False)
         trials = study.get_trials(deepcopy=False)
-        state = tuple(sum(trial.state == each for trial in trials) for each in TrialState)
-        if state == self._said:
+        counts = tuple(sum(trial.state == state for trial in trials) for state in TrialState)
+        if counts == self._counts:
             return False
-        self._said = state
+        self._counts = counts
         return write_note(self._storage, self._name)
 
 
 def write_note(storage: str, name: str, board: Leaderboard | None = None) -> bool:
-    """Write the note of sweep `name`, unless a user has made it theirs; `board` is the leaderboard where it
-    is known already. Whether it was written.
+    """Write the note of sweep `name`, unless a user has written another one. Returns whether it was written.
+
+    `board` is the sweep's leaderboard, if the caller has built it already.
     """
     study = open_study(storage, name, create=False)
-    there = get_note(study)
-    if there.strip() and not there.startswith(OURS):
+    old = get_note(study)
+    if old.strip() and not old.startswith((OURS, OURS_UP_TO_0_1)):
         return False
     try:
         result = _result(board or build_leaderboard(storage, name))
-    except StorageError as error:  # stages were removed: what the study knows is still true
-        result = [f"The result cannot be told: {error}."]
+    except StorageError as error:  # stages were removed, but the study still has the state of the sweep
+        result = [f"The result is not available: {error}."]
     note = "\n\n".join((OURS, f"## {name}", *result, *_state(study), _commands(name)))
-    if note == there:
+    if note == old:
         return False
     save_note(study, note)
     return True
@@ -60,7 +62,7 @@ def _result(board: Leaderboard) -> list[str]:
     result = list(board.sentences())
     if board.best is not None:
         result += ["### Best trials", _table(_best_rows(board))]
-    if board.baselines is not None and board.baselines.comparisons:
+    if board.rules is not None and board.rules.comparisons:
         rows = [
             (
                 rule.name,
@@ -68,7 +70,7 @@ def _result(board: Leaderboard) -> list[str]:
                 f"{rule.test.difference:+.3f}",
                 f"{rule.test.p_value:.2g}",
             )
-            for rule in board.baselines.comparisons
+            for rule in board.rules.comparisons
         ]
         result += ["### To beat", _table([("rule", "AUC", "winner ahead by", "p"), *rows])]
     return result
@@ -89,18 +91,18 @@ def _best_rows(board: Leaderboard) -> list[tuple[str, ...]]:
 
 def _state(study: optuna.Study) -> list[str]:
     outcome = outcome_of(study)
-    said = ["### The sweep", *outcome.sentences()]
+    paragraphs = ["### The sweep", *outcome.sentences()]
     address = RAY_DASHBOARD.of(study)
     if address and outcome.num_unfinished:
-        said.append(f"Nodes, processes and logs while it runs: [Ray's dashboard]({address}).")
-    return said
+        paragraphs.append(f"Nodes, processes and logs while it runs: [Ray's dashboard]({address}).")
+    return paragraphs
 
 
 def _commands(name: str) -> str:
     return (
-        f"### Next\n\n`crtsearch best {name}` ranks all trials, `crtsearch report {name}` writes what the "
-        f"winner is worth, `crtsearch export {name} -o {name}_bundle` makes it a predictor. For research "
-        "only: this is no medical device."
+        f"### Next\n\n`crtsearch best {name}` ranks all trials, `crtsearch report {name}` reports on the "
+        f"winner, `crtsearch export {name} -o {name}_bundle` makes a predictor of it. For research only: "
+        "this is not a medical device."
     )
 
 

@@ -1,4 +1,4 @@
-"""optuna-dashboard on a sweep's study: histories, learning curves, importances, each trial's pictures."""
+"""Serves optuna-dashboard on a sweep's study, with the figures of each trial."""
 
 import functools
 import threading
@@ -9,41 +9,40 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import optuna_dashboard
 
-from crtcore.config import Experiment
 from crtcore.errors import SweepError
-from crtcore.stages.store import StageStore
 from search.dashboard.artifacts import artifacts_dir
 from search.dashboard.drawn_artifacts import DrawnArtifacts
+from search.study.folder import stage_store
 from search.study.study import open_study, study_storage
 
-HOST = "127.0.0.1"  # the dashboard can change the study, so only this machine may reach it
-REFRESH_S = 5.0  # how often the note looks for news at the most
-SHARE = 0.05  # of a core that the note may take from a sweep on the same machine
+HOST = "127.0.0.1"  # the dashboard can change the study, so it must not be reachable from other machines
+REFRESH_S = 5.0  # the shortest time between two updates of the note
+SHARE = 0.05  # of a core that updates of the note may use, since the sweep may run on this machine
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """A thread a request: the page asks for several things at once, some of them slow."""
+    """One thread per request, because the page sends several at once and some are slow."""
 
     daemon_threads = True
 
 
 class _QuietHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
-        """A line per request would bury the address that the user needs."""
+        """Print nothing: one line per request would hide the address that the user needs."""
 
 
 def serve_dashboard(storage: str, name: str, *, port: int = 8080, on_ready: Callable[[str], None]) -> None:
-    """Serve the study of sweep `name`, running or finished, until interrupted; `on_ready` gets its address
-    once it answers.
+    """Serve the study of sweep `name`, running or finished, until interrupted. `on_ready` gets the address as
+    soon as the server answers.
 
-    Pictures are drawn when they are looked at and kept in the sweep's folder; the study's note follows the
-    sweep. Port 0 takes any free one. SweepError if there is no such sweep or the port is taken.
+    Figures are drawn when they are first opened, and kept in the sweep's folder. The study's note is updated
+    while the sweep runs. Port 0 means any free port. SweepError if there is no such sweep or the port is
+    taken.
     """
-    study = open_study(storage, name, create=False)  # names the sweeps there are, if this is none of them
-    store = StageStore(storage, cache=Experiment.model_fields["cache"].default)
+    study = open_study(storage, name, create=False)
     artifacts = DrawnArtifacts(
         artifacts_dir(storage, name),
-        store,
+        stage_store(storage),
         functools.partial(_class_names, storage, name),
         functools.partial(_grad_cam, storage, name),
     )
@@ -52,8 +51,8 @@ def serve_dashboard(storage: str, name: str, *, port: int = 8080, on_ready: Call
         server = make_server(HOST, port, app, server_class=_Server, handler_class=_QuietHandler)
     except OSError as error:
         raise SweepError(
-            f"port {port} on {HOST} cannot be used ({error.strerror}); give another with --port, "
-            f"or 0 for any free one"
+            f"port {port} on {HOST} cannot be used ({error.strerror}); give another port with --port, or 0 "
+            f"for any free port"
         ) from error
     closing = threading.Event()
     keeper = threading.Thread(target=_keep_note, args=(storage, name, closing), daemon=True)
@@ -66,7 +65,7 @@ def serve_dashboard(storage: str, name: str, *, port: int = 8080, on_ready: Call
             closing.set()
 
 
-# What follows loads torch and statistics, which the first page can do without.
+# These imports load torch and matplotlib. They are made at the first use, so that the first page opens fast.
 
 
 def _class_names(storage: str, name: str) -> tuple[str, str]:

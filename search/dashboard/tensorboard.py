@@ -1,4 +1,4 @@
-"""A sweep's epochs as TensorBoard event files, one folder a trial, in `sweeps/<name>/tensorboard`."""
+"""TensorBoard event files of a sweep, one folder per trial, in `sweeps/<name>/tensorboard`."""
 
 import time
 from pathlib import Path
@@ -11,9 +11,10 @@ from search.study.update import TrialUpdate
 
 
 class EventFiles:
-    """To be told of every update of a sweep: each metric of each epoch becomes a point `stage/metric`.
+    """Writes each metric of each epoch as a point `stage/metric`.
 
-    An epoch is written through at once, so that TensorBoard shows it while the sweep runs.
+    A listener: it needs every update of a sweep. Each epoch is written to the disk at once, so that
+    TensorBoard shows it while the sweep runs.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -21,13 +22,13 @@ class EventFiles:
         self._writers: dict[int, EventsWriter] = {}
 
     def on_update(self, update: TrialUpdate) -> None:
-        """Write the epoch that a running trial has finished."""
+        """Write the metrics of the epoch that a running trial has finished."""
         number = update.number
         if update.state != "RUNNING":
             if number in self._writers:
                 self._writers.pop(number).close()
             return
-        if update.stage is None or update.message:  # started, or in trouble: no new epoch
+        if update.stage is None or update.message:  # it started, or it is tried again: no new epoch
             return
         if number not in self._writers:
             folder = self._folder / f"trial-{number:04d}"

@@ -1,4 +1,4 @@
-"""The pictures and the table of one complete trial, from its last stage alone.
+"""The figures and the table of one complete trial, drawn from its last stage.
 
 Legend: B bootstrap draws, P patients, R repeats, T points on a grid.
 """
@@ -7,6 +7,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import matplotlib as mpl
 import numpy as np
@@ -26,27 +27,25 @@ from search.report.drawing.style import STYLE, WINNER_COLOUR, Float64Array, svg
 from search.report.drawing.winner import calibration_figure
 from search.results.out_of_fold import AlignedPredictions, read_aligned
 
-NUM_DRAWS = 500
-DRAWS_SEED = 0
-CUT = 0.5  # of the probability, as in the leaderboard's accuracy, sensitivity and specificity
-
-
-ClassNames = tuple[str, str]
-"""Of label 0 and of label 1."""
+NUM_DRAWS: Final = 500
+DRAWS_SEED: Final = 0
+CUT: Final = 0.5  # of the probability, as for the accuracy on the leaderboard
+ClassNames = tuple[str, str]  # of label 0 and label 1
 
 
 def draw(store: StageStore, digest: str, kind: ArtifactKind, class_names: ClassNames) -> bytes:
-    """One artifact of the trial whose last stage is `digest`, as its file's content.
+    """The file of one artifact of the trial whose last stage is `digest`.
 
-    StorageError if the stage is gone or damaged.
+    StorageError if the stage is missing or damaged.
     """
     return _DRAW[kind](store, digest, class_names).encode()
 
 
 def roc_with_interval(label_P: IntArray, score_P: Float64Array, num_folds: int) -> str:
-    """Sensitivity against 1 - specificity, pooled over folds, with the 95 % band of a patient bootstrap
-    (pointwise, percentiles, patients drawn within their outcome); the AUC's interval is DeLong's, widened for
-    cross-validation.
+    """Sensitivity against 1 - specificity, pooled over folds, with a pointwise 95 % band.
+
+    The band is a percentile bootstrap of patients, drawn within each outcome. The interval of the AUC is
+    DeLong's, widened for cross-validation.
     """
     grid_T = np.linspace(0, 1, 101)
     generator = np.random.default_rng(DRAWS_SEED)
@@ -71,19 +70,19 @@ def roc_with_interval(label_P: IntArray, score_P: Float64Array, num_folds: int) 
 
 
 def confusion_figure(label_P: IntArray, score_P: Float64Array, class_names: ClassNames) -> str:
-    """How many patients of each outcome are called what at a probability of 0.5."""
+    """The number of patients by outcome and predicted class, at a probability of 0.5."""
     counts = confusion_matrix(label_P, score_P >= CUT, labels=[0, 1])
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.6, 3.8))
         axes = figure.add_subplot(
-            xlabel=f"called, at a probability of {CUT}", ylabel="was", xticks=(0, 1), yticks=(0, 1)
+            xlabel=f"predicted, at a probability of {CUT}", ylabel="outcome", xticks=(0, 1), yticks=(0, 1)
         )
         axes.set_xticklabels(class_names)
         axes.set_yticklabels(class_names, rotation=90, va="center")
         axes.imshow(counts, cmap="Reds", vmin=0, vmax=1.4 * counts.max())
-        for (was, called), count in np.ndenumerate(counts):
-            share = f"{count / counts[was].sum():.0%}"
-            axes.text(called, was, f"{count}\n{share}", ha="center", va="center", fontsize=13)
+        for (outcome, predicted), count in np.ndenumerate(counts):
+            share = f"{count / counts[outcome].sum():.0%}"
+            axes.text(predicted, outcome, f"{count}\n{share}", ha="center", va="center", fontsize=13)
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
         axes.set_title(f"{len(label_P)} patients", fontsize=9)
@@ -91,8 +90,8 @@ def confusion_figure(label_P: IntArray, score_P: Float64Array, class_names: Clas
 
 
 def out_of_fold_csv(predictions: AlignedPredictions) -> str:
-    """One row a repeat and patient; patients are numbered in the order of their ids, which are left out: the
-    table is made to be passed on.
+    """One row per repeat and patient. Patients are numbered in the order of their ids and not named, so that
+    the table can be shared.
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")

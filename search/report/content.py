@@ -87,7 +87,7 @@ def gather(storage: str, name: str, *, on_progress: OnProgress = lambda what, do
             "sentences": list(sentences),
             "corrected": asdict(winner.corrected),
             "permutation_test": asdict(test),
-            "winner": asdict(winner.row),
+            "winner": winner.row.as_json(),
             "performance": asdict(metrics),
             "competitors": [asdict(other) for other in competition.comparisons],
             "not_available": competition.missing,

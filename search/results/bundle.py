@@ -18,14 +18,14 @@ from search.results.winner import Winner, cohort_inputs, find_winner
 
 ONNX_FILE = "model.onnx"
 INTENDED_USE = (
-    "Research on the cohort that it was trained on and on cohorts like it. Not a medical device: it must not "
-    "decide on the treatment of a patient."
+    "Research on the cohort that it was trained on, and on similar cohorts. Not a medical device: it must "
+    "not decide how a patient is treated."
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """One recording's probability of label 1 and what that means at the threshold; or why there is none."""
+    """One recording: the probability of label 1 and the predicted class, or the reason why it was refused."""
 
     recording: str
     probability: float | None
@@ -41,18 +41,18 @@ def export_bundle(
     onnx: bool = False,
     on_progress: OnProgress = lambda what, done, total: None,
 ) -> tuple[str, ...]:
-    """Refit the winner of sweep `name` on all patients and write it into `folder`; returns it in words.
+    """Refit the winner of sweep `name` on all patients and write it into `folder`. Returns sentences for the
+    user.
 
-    The threshold comes from out-of-fold scores, which no model gave to its own training patients.
-    SweepError if the sweep has no winner or its data changed; ConfigError if `folder` is not empty or ONNX is
-    asked for and not installed.
+    The threshold is chosen on out-of-fold scores, so no model has scored its own training patients.
+    SweepError if the sweep has no winner or its data changed; ConfigError if `folder` is not empty, or if
+    `onnx` is true and ONNX is not installed.
     """
     winner = find_winner(storage, name)
     if onnx:
         require_onnx(waveform=winner.experiment.takes_waveforms)
-    predictions = winner.leaderboard.predictions
-    assert predictions is not None
-    threshold = youden_threshold(predictions.label_P, predictions.scores()[:, winner.leaderboard.winner])
+    predictions = winner.predictions
+    threshold = youden_threshold(predictions.label_P, winner.scores())
     predictor = Predictor(
         model=refit(winner, on_progress=on_progress),
         preparation=Preparation(
@@ -66,24 +66,22 @@ def export_bundle(
         classes=winner.base.cohort.class_names,
     )
     write_bundle(folder, predictor, model_card(winner))
-    num_patients = len(predictions.patient_ids)
-    said = [
+    sentences = [
         (
-            f"{folder}: trial {winner.row.number} of {name}, trained on all {num_patients} patients; "
-            f"{predictor.classes[1]} from a probability of {threshold:.3f}."
+            f"{folder}: trial {winner.row.number} of {name}, trained on all {len(predictions.patient_ids)} "
+            f"patients; predicts {predictor.classes[1]} at a probability of {threshold:.3f} or more."
         ),
         *winner.leaderboard.sentences()[1:],
     ]
     if onnx:
         difference = write_onnx(folder / ONNX_FILE, predictor.model, cohort_inputs(winner))
-        said.append(f"{folder / ONNX_FILE}: logits within {difference:.1e} of PyTorch's.")
-    return tuple(said)
+        sentences.append(f"{folder / ONNX_FILE}: logits within {difference:.1e} of PyTorch's.")
+    return tuple(sentences)
 
 
 def model_card(winner: Winner) -> dict[str, Any]:
-    """What a user of the model must know, as JSON values."""
+    """What a user of the model must know about it, as JSON values."""
     board = winner.leaderboard
-    assert board.corrected is not None
     return {
         "name": board.name,
         "intended_use": INTENDED_USE,
@@ -94,11 +92,11 @@ def model_card(winner: Winner) -> dict[str, Any]:
         "pretrained": winner.is_pretrained,
         "leads": list(winner.sources.cohort_leads),
         "hyperparameters": winner.row.params,
-        "corrected_auc": asdict(board.corrected),
+        "corrected_auc": asdict(winner.corrected),
         "evaluation": list(board.sentences()),
         "limitations": (
-            "The corrected estimate is the sweep's, by cross-validation inside one cohort; this very network "
-            "was trained on all patients and was never scored on anyone. No external validation."
+            "The corrected estimate is the sweep's, by cross-validation within one cohort. This network "
+            "itself was trained on all patients and was not scored on any patient. No external validation."
         ),
         "provenance": provenance(winner),
     }
@@ -111,14 +109,14 @@ def predict(folder: Path, recordings: Sequence[Path]) -> tuple[Prediction, ...]:
 
 
 def bundle_caveat(folder: Path) -> str:
-    """What must be said of the data that a bundle's model was trained on; empty if nothing is known."""
+    """The caveat on the data that a bundle's model was trained on; empty if there is none."""
     return str(read_model_card(folder).get("caveat", ""))
 
 
 def _predict(predictor: Predictor, path: Path) -> Prediction:
     try:
         probability = predictor.probability(path)
-    except DataError as error:  # the others may still be predicted; the caller is told of each
+    except DataError as error:  # the other recordings can still be predicted
         return Prediction(recording=str(path), probability=None, prediction=None, refused=str(error))
     label = int(probability >= predictor.threshold)
     return Prediction(

@@ -1,17 +1,15 @@
 """Short column headings for hyperparameters."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import Final
 
-if TYPE_CHECKING:  # a table of a running sweep needs neither Optuna nor the stage store
-    pass
-
-
-SHORT = {"frozen_groups": "frozen", "learning_rate": "lr", "batch_size": "batch"}
+SHORT: Final = {"frozen_groups": "frozen", "learning_rate": "lr", "batch_size": "batch"}
 
 
 def headings(keys: Iterable[str]) -> dict[str, str]:
-    """A short heading for each dotted config key, with its section only where two keys would read alike."""
+    """A short heading for each dotted config key. The section is added, on a line above, if two keys would
+    have the same heading.
+    """
     short = {key: _short(key.rpartition(".")[2]) for key in keys}
     names = list(short.values())
     return {

@@ -1,73 +1,76 @@
-"""A sweep's study and stage store -> ranked trials, with what the winner would score on new patients beside
-what it scored in the search.
-"""
+"""The leaderboard of a sweep: its trials in rank order, and the winner's AUC corrected for the search."""
 
 import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from optuna.trial import FrozenTrial, TrialState
 
-from crtcore.config import Experiment
 from crtcore.data.caveat import caveat
 from crtcore.errors import CrtError, StorageError
 from crtcore.evaluation.selection import BbcEstimate, bbc_cv
 from crtcore.stages.stage import StageKey
 from crtcore.stages.store import StageStore
 from search.results.out_of_fold import AlignedPredictions, read_aligned
-from search.results.rules import Baselines, mandatory_baselines, without_baselines
+from search.results.rules import Rules, compare_rules, no_rules
 from search.study.attributes import REASON, SECONDS, STAGES
 from search.study.config import stored_experiment
+from search.study.folder import stage_store
 from search.study.study import open_study
+from search.study.update import STATES, State
 
-STATES = ("COMPLETE", "PRUNED", "RUNNING", "WAITING", "FAIL")  # the order in which rows are listed
-FIGURES = ("accuracy", "sensitivity", "specificity", "pooled_auc")
-COUNTS = ("num_patients", "num_beats", "num_images")
-DRAWS_SEED = 0  # of the bootstrap; fixed, so that the same sweep always gets the same estimate
+RANK_ORDER: Final[tuple[State, ...]] = ("COMPLETE", "PRUNED", "RUNNING", "WAITING", "FAIL")
+METRICS: Final = ("accuracy", "sensitivity", "specificity", "pooled_auc")
+COUNTS: Final = ("num_patients", "num_beats", "num_images")
+DRAWS_SEED: Final = 0  # of the bootstrap; fixed, so that the same sweep always gets the same estimate
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One trial. What only a complete trial has is None or empty in others.
+    """One trial.
 
-    `auc` and `auc_sd` are the mean and standard deviation over folds of the patient-wise AUC after the last
-    epoch; `last_auc` is the same mean after `num_epochs` epochs, where the trial stopped or stands, `curve`
-    the means after each epoch. `figures` (accuracy, sensitivity and specificity at 0.5, pooled AUC) and
-    `counts` (patients, beats, images) are those of the out-of-fold predictions of all patients. `reason` says
-    why a trial failed.
+    `auc` and `auc_sd` are the mean and SD over folds of the patient-wise AUC after the last epoch. `last_auc`
+    is this mean after `num_epochs`, the epochs that the trial has done so far, and `curve` is the mean after
+    each of them. `metrics` (accuracy, sensitivity and specificity at 0.5, pooled AUC) and `counts` (patients,
+    beats, images) are of the out-of-fold predictions of all patients. In a trial that is not complete, `auc`
+    and `auc_sd` are None, and `metrics` and `counts` are empty. `reason` says why a trial failed.
     """
 
     number: int
-    state: str
+    state: State
     params: Mapping[str, Any]
     num_epochs: int
     last_auc: float | None
     curve: tuple[float, ...] = ()
     auc: float | None = None
     auc_sd: float | None = None
-    figures: Mapping[str, float]
+    metrics: Mapping[str, float]
     counts: Mapping[str, int]
     seconds: float | None
     stages: Mapping[str, str | None]
     reason: str | None
 
+    def as_json(self) -> dict[str, Any]:
+        """The trial as JSON values. `metrics` keep the key `figures`, which users' scripts read."""
+        return {"figures" if key == "metrics" else key: value for key, value in asdict(self).items()}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Leaderboard:
-    """A sweep's trials: complete ones by AUC (ties by trial number), then the others by state and number.
+    """The trials of a sweep: complete ones by AUC and number, then the others by state and number.
 
-    `predictions` are the out-of-fold ones of the complete trials, `corrected` is the BBC-CV estimate over
-    them, and `baselines` are the rules that any model must beat; all None while no trial is complete.
-    `caveat` is what must be said of the data, empty if nothing.
+    `predictions` are the out-of-fold predictions of the complete trials, `corrected` is the BBC-CV estimate
+    from them, and `rules` compares the best trial with the rules. All are None while no trial is complete.
+    `caveat` is what must be said about the data; it may be empty.
     """
 
     name: str
     rows: tuple[Row, ...]
     predictions: AlignedPredictions | None = None
     corrected: BbcEstimate | None = None
-    baselines: Baselines | None = None
+    rules: Rules | None = None
     caveat: str = ""
 
     @property
@@ -77,21 +80,21 @@ class Leaderboard:
 
     @property
     def winner(self) -> int:
-        """The best trial's column in `predictions`; there must be one."""
+        """The column of the best trial in `predictions`. There must be a complete trial."""
         assert self.best is not None
         return self.column(self.best)
 
     def column(self, row: Row) -> int:
-        """The column in `predictions` of a complete trial."""
+        """The column of a complete trial in `predictions`."""
         assert self.predictions is not None
         return self.predictions.configuration(_digests(self.rows), row.number)
 
-    def count(self, state: str) -> int:
+    def count(self, state: State) -> int:
         """How many trials are in a state."""
         return sum(row.state == state for row in self.rows)
 
     def sentences(self) -> tuple[str, ...]:
-        """The result in words: what the winner scored and on what, what that is worth, and on what data."""
+        """The result in words: the winner's AUC, the AUC corrected for the search, and the caveat."""
         if self.best is None or self.corrected is None:
             return (f"No trial of {self.name} is complete yet ({self._tally()}).",)
         best, corrected = self.best, self.corrected
@@ -117,32 +120,35 @@ class Leaderboard:
         )
 
     def to_json(self) -> str:
-        """Everything, as one JSON object; numbers that are not finite do not occur."""
+        """The leaderboard without the predictions, as one JSON object. It holds no NaN.
+
+        The rules keep the key `baselines`, which users' scripts read.
+        """
         best = self.best
         content = {
             "name": self.name,
             "best": None if best is None else best.number,
             "corrected": None if self.corrected is None else asdict(self.corrected),
-            "baselines": None if self.baselines is None else asdict(self.baselines),
+            "baselines": None if self.rules is None else asdict(self.rules),
             "caveat": self.caveat,
             "sentences": list(self.sentences()),
-            "rows": [asdict(row) for row in self.rows],
+            "rows": [row.as_json() for row in self.rows],
         }
         return json.dumps(content, indent=1, allow_nan=False)
 
     def _tally(self) -> str:
-        return ", ".join(f"{self.count(state)} {state.lower()}" for state in STATES if self.count(state))
+        return ", ".join(f"{self.count(state)} {state.lower()}" for state in RANK_ORDER if self.count(state))
 
 
 def build_leaderboard(storage: str, name: str) -> Leaderboard:
-    """The leaderboard of sweep `name` as it stands in `storage`.
+    """The leaderboard of sweep `name`, finished or running.
 
-    Trials that share one finetune stage are one configuration and count once in the corrected estimate;
-    pruned and failed trials have no final predictions and do not enter it. SweepError if there is no such
-    sweep or its trials were not scored on the same folds; StorageError if a complete trial's predictions are
-    gone.
+    Trials that share one finetune stage are one configuration and count once in the corrected estimate.
+    Pruned and failed trials have no final predictions, so they are not part of it. SweepError if there is no
+    such sweep or its trials were not scored on the same folds; StorageError if the predictions of a complete
+    trial are missing.
     """
-    store = StageStore(storage, cache=Experiment.model_fields["cache"].default)
+    store = stage_store(storage)
     trials = open_study(storage, name, create=False).get_trials(deepcopy=False)
     rows = sorted((_row(store, trial) for trial in trials), key=_rank)
     board = Leaderboard(name=name, rows=tuple(rows))
@@ -159,10 +165,10 @@ def build_leaderboard(storage: str, name: str) -> Leaderboard:
     try:
         experiment = stored_experiment(storage, name)
     except CrtError as error:  # the ranking does not need the config
-        return replace(board, baselines=without_baselines(error))
+        return replace(board, rules=no_rules(error))
     return replace(
         board,
-        baselines=mandatory_baselines(experiment, predictions, board.winner),
+        rules=compare_rules(experiment, predictions, board.winner),
         caveat=caveat(experiment),
     )
 
@@ -179,21 +185,21 @@ def _row(store: StageStore, trial: FrozenTrial) -> Row:
         if manifest is None:
             raise StorageError(
                 f"trial {trial.number} is complete but its stage {_finetune(stages)} is not in {store.uri}; "
-                f"give the storage that the sweep ran with, or run the same sweep command again"
+                f"use the storage that the sweep ran with, or run the same sweep command again"
             )
         facts = manifest.facts
     curve = trial.intermediate_values
     last_auc = curve[max(curve)] if curve else None
     return Row(
         number=trial.number,
-        state=trial.state.name,
+        state=STATES[trial.state],
         params=dict(trial.params),
         num_epochs=max(curve, default=0),
         curve=tuple(curve[epoch] for epoch in sorted(curve) if math.isfinite(curve[epoch])),
         last_auc=last_auc if last_auc is not None and math.isfinite(last_auc) else None,
         auc=facts.get("auc"),
         auc_sd=facts.get("auc_sd"),
-        figures={key: facts[key] for key in FIGURES if facts},
+        metrics={key: facts[key] for key in METRICS if facts},
         counts={key: facts[key] for key in COUNTS if facts},
         seconds=SECONDS.of(trial),
         stages=stages,
@@ -202,7 +208,7 @@ def _row(store: StageStore, trial: FrozenTrial) -> Row:
 
 
 def _rank(row: Row) -> tuple[int, float, int]:
-    return STATES.index(row.state), -(row.auc or 0.0), row.number
+    return RANK_ORDER.index(row.state), -(row.auc or 0.0), row.number
 
 
 def _finetune(stages: Mapping[str, str | None]) -> StageKey:

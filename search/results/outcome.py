@@ -1,22 +1,24 @@
-"""How a sweep ended: by which budget, and what failed in it, for the report at its end."""
+"""How a sweep ended: which budget ended it, how much it computed, and what failed."""
 
 from dataclasses import dataclass
+from typing import Final
 
+import humanize
 import optuna
 from optuna.trial import TrialState
 
 from search.study.attributes import ELAPSED_S, ENDED_BY, REASON, SAVED_SECONDS, SECONDS
 from search.study.study import open_study
 
-ENDINGS = {
+ENDINGS: Final = {
     "trials": "all its trials are finished",
-    "grid": "all points of its grid are tried",
-    "wall_clock": "search.wall_clock was used up; a larger one goes on where it was",
-    "gpu_hours": "search.gpu_hours were used up; more of them go on where it was",
-    "halted": "it was halted; once that is mended, the same command goes on where it was",
-    "interrupted": "it was interrupted; the same command goes on where it was",
+    "grid": "all points of its grid were tried",
+    "wall_clock": "search.wall_clock is used up; raise it and run the same command to continue",
+    "gpu_hours": "search.gpu_hours are used up; raise them and run the same command to continue",
+    "halted": "it was halted; fix the cause and run the same command to resume",
+    "interrupted": "it was interrupted; run the same command to resume",
 }
-MAX_NUMBERS = 10  # of trials that failed alike, named one by one
+MAX_NUMBERS: Final = 10  # trials listed by number for one reason of failure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +31,10 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How sweep `name` ended. `ended_by` is a key of ENDINGS, None while it runs for the first time or after
-    its driver was killed; the seconds are of its trials together, `saved_s` what they did not compute
-    because another one had.
+    """How sweep `name` ended.
+
+    `ended_by` is a key of ENDINGS, or None if the sweep has not ended or its driver was killed. `computed_s`
+    sums the seconds of all trials; `saved_s` is what the stages that they reused had cost.
     """
 
     name: str
@@ -44,30 +47,33 @@ class Outcome:
     failures: tuple[Failure, ...]
 
     def sentences(self) -> tuple[str, ...]:
-        """The outcome in words; failures last, one sentence for each reason."""
-        left = f", {self.num_unfinished} wait" if self.num_unfinished else ""
-        why = ENDINGS[self.ended_by] if self.ended_by else "it has not come to an end"
+        """The outcome in words. Failures come last, one sentence for each reason."""
+        unfinished = f", {self.num_unfinished} unfinished" if self.num_unfinished else ""
+        why = ENDINGS[self.ended_by] if self.ended_by else "it has not ended"
         ratio = (self.computed_s + self.saved_s) / self.computed_s if self.computed_s else None
-        shared = f", {ratio:.1f} times less than without shared stages" if ratio else ""
+        shared = f" ({ratio:.1f} times less than without shared stages)" if ratio else ""
         return (
-            f"Sweep {self.name}: {self.num_finished} trials finished{left}; {why}.",
-            f"Computed: {_hours(self.computed_s)}; read instead of computed: {_hours(self.saved_s)}{shared}.",
+            f"Sweep {self.name}: {self.num_finished} trials finished{unfinished}; {why}.",
+            (
+                f"Computing time of the trials: {_duration(self.computed_s)}; saved by reused stages: "
+                f"{_duration(self.saved_s)}{shared}."
+            ),
             *(f"Failed: {_numbers(failure.trials)}: {failure.reason}." for failure in self.failures),
         )
 
 
 def sweep_outcome(storage: str, name: str) -> Outcome:
-    """The outcome of sweep `name` as its study tells it. SweepError if there is no such sweep."""
+    """The outcome of sweep `name`. SweepError if there is no such sweep."""
     return outcome_of(open_study(storage, name, create=False))
 
 
 def outcome_of(study: optuna.Study) -> Outcome:
-    """The outcome of a study."""
+    """The outcome of the sweep that a study records."""
     trials = study.get_trials(deepcopy=False)
     reasons: dict[str, list[int]] = {}
     for trial in trials:
         if trial.state == TrialState.FAIL:
-            reasons.setdefault(REASON.of(trial) or "no reason known", []).append(trial.number)
+            reasons.setdefault(REASON.of(trial) or "unknown reason", []).append(trial.number)
     num_finished = sum(trial.state.is_finished() for trial in trials)
     return Outcome(
         name=study.study_name,
@@ -81,8 +87,11 @@ def outcome_of(study: optuna.Study) -> Outcome:
     )
 
 
-def _hours(seconds: float) -> str:
-    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"
+def _duration(seconds: float) -> str:
+    """Hours and minutes."""
+    return humanize.precisedelta(
+        seconds, minimum_unit="minutes", suppress=["days", "months", "years"], format="%.1f"
+    )
 
 
 def _numbers(trials: tuple[int, ...]) -> str:

@@ -1,4 +1,4 @@
-"""What a result rests on: versions, seeds, digests, and the command that gives it again."""
+"""What is needed to reproduce a result: versions, seed, digests, and the command."""
 
 import platform
 from importlib.metadata import version
@@ -26,7 +26,7 @@ PACKAGES = (
 
 
 def versions() -> dict[str, str]:
-    """The versions in use now, by package; those of a trial's own run may have been others."""
+    """The installed versions, by package. The trials may have run with other versions."""
     return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
 
 

@@ -1,9 +1,10 @@
-"""The rules that every leaderboard is shown with: the guideline, LBBB alone, QRS duration alone.
+"""The rules beside every leaderboard: the guideline, LBBB alone, QRS duration alone.
 
-No model is trained and no ECG is read: it takes as long as reading the manifest.
+They train no model and read no ECG: they need only the manifest.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -14,28 +15,28 @@ from crtcore.evaluation.comparators import Comparison, compare
 from crtcore.evaluation.rules import rule_comparators
 from search.results.out_of_fold import AlignedPredictions
 
-NUM_MANDATORY = 3  # of the rules; the last, QRS area, needs the recordings
+NUM_WITHOUT_ECG: Final = 3  # of the rules; the last one, QRS area, needs the recordings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Baselines:
-    """The rules with figures, and for each of the others a sentence that says what it lacks."""
+class Rules:
+    """The winner against each rule, and a remark for each rule that lacks a column of the manifest."""
 
     comparisons: tuple[Comparison, ...]
     remarks: tuple[str, ...]
 
 
-def mandatory_baselines(experiment: Experiment, predictions: AlignedPredictions, winner: int) -> Baselines:
-    """The rules on the sweep's own patients, each compared with configuration `winner` of `predictions`.
+def compare_rules(experiment: Experiment, predictions: AlignedPredictions, winner: int) -> Rules:
+    """The rules on the sweep's own patients, against configuration `winner` of `predictions`.
 
-    A leaderboard is not refused for want of a manifest: what stands in the way becomes a remark.
+    If the manifest cannot be read or has changed, the reason becomes a remark: the ranking is still valid.
     """
     try:
         patients = predictions.in_order(patients_of(read_manifest(experiment)))
-        rules = rule_comparators(patients, {})[:NUM_MANDATORY]
+        rules = rule_comparators(patients, {})[:NUM_WITHOUT_ECG]
     except CrtError as error:
-        return without_baselines(error)
-    return Baselines(
+        return no_rules(error)
+    return Rules(
         comparisons=compare(
             np.asarray(predictions.label_P),
             predictions.scores()[:, winner],
@@ -50,6 +51,6 @@ def mandatory_baselines(experiment: Experiment, predictions: AlignedPredictions,
     )
 
 
-def without_baselines(reason: CrtError) -> Baselines:
-    """None, and why."""
-    return Baselines(comparisons=(), remarks=(f"baselines not available: {reason}",))
+def no_rules(reason: CrtError) -> Rules:
+    """No comparisons, and a remark with the reason."""
+    return Rules(comparisons=(), remarks=(f"rules not available: {reason}",))

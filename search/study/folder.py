@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crtcore.config import Experiment
 from crtcore.errors import SweepError
+from crtcore.stages.store import StageStore
 
 if TYPE_CHECKING:  # it loads torch, which whoever only reads a study has no use for
     pass
@@ -43,6 +45,11 @@ def sweep_dir(storage: str, name: str) -> Path:
     else:
         root = LOCAL_RECORDS / scheme / rest.partition("?")[0].strip("/")
     return root.expanduser().absolute() / "sweeps" / name
+
+
+def stage_store(storage: str) -> StageStore:
+    """The stages of a storage, for readers without a config; remote files go to the default cache."""
+    return StageStore(storage, cache=Experiment.model_fields["cache"].default)
 
 
 def sweep_exists(storage: str, name: str) -> bool:

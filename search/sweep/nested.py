@@ -1,19 +1,18 @@
-"""Nested cross-validation: the whole search again, without the patients who are scored.
+"""Nested cross-validation: the whole search is run again in each outer fold, without the patients it scores.
 
-Varma & Simon 2006 (BMC Bioinformatics 7:91); Cawley & Talbot 2010 (JMLR 11:2079). In each outer fold a sweep
-of the same settings sees the other patients alone, its winner is trained on all of them, and that network
-scores the fold. Nothing that touches a patient's score has seen the patient's outcome, whatever the search
-does. The price is a sweep a fold, and some pessimism: search and training have (K - 1) / K of the patients.
+Varma & Simon 2006 (BMC Bioinformatics 7:91); Cawley & Talbot 2010 (JMLR 11:2079). In each outer fold, a sweep
+with the same settings gets only the other patients. Its winner is trained on all of them and then scores the
+fold. So no patient's outcome influences that patient's score, whatever the search does. It costs one sweep
+per fold. It is slightly pessimistic, because search and training have only (K - 1) / K of the patients.
 
-Pre-training sees no patient of the cohort, and a recording's images depend on the recording alone: outer and
-inner sweeps share both through the stage store. What is computed anew is fine-tuning.
+Only fine-tuning is computed again. Pre-training uses no patient of the cohort, and the images of a recording
+depend on nothing else, so outer and inner sweeps share both through the stage store.
 
-It cannot be had from the predictions that a sweep has stored: choose for each fold the configuration that is
-best in the other folds, score it in this one. The models that gave those predictions were trained on this
-fold too, so a configuration in which the fold and the others happen to agree is chosen and rewarded for the
-same coincidence. On 150 cohorts of 46/25 without a signal and 16 ridge regressions (those of
-benchmarks/selection.py) that gave a mean AUC of 0.542 (standard error 0.007), nested cross-validation 0.502,
-the naive best 0.584.
+A shortcut does not work: for each fold, take the stored predictions, choose the configuration that is best in
+the other folds, and score it in this fold. The models behind the predictions of the other folds were trained
+on this fold, so a configuration for which the folds agree by chance is both chosen and rewarded. Measured on
+150 cohorts of 46/25 patients without a signal and 16 ridge regressions (those of benchmarks/selection.py), the
+shortcut gave a mean AUC of 0.542 (standard error 0.007), nested cross-validation 0.502, the naive best 0.584.
 """
 
 import json
@@ -43,8 +42,9 @@ from search.sweep.run import run_sweep
 
 @dataclass(frozen=True, kw_only=True)
 class OuterFold:
-    """One search: its name and winner, the AUC that it saw among its own patients, and the AUC of the
-    patients it never had.
+    """One inner sweep: its name, and the hyperparameters of its winner.
+
+    `seen_auc` is the winner's AUC in that sweep, and `auc` its AUC on the patients that the sweep never had.
     """
 
     sweep: str
@@ -55,8 +55,10 @@ class OuterFold:
 
 @dataclass(frozen=True, kw_only=True)
 class NestedEstimate:
-    """What the search, as a procedure, is worth: mean and SD over the outer folds, and all patients pooled
-    with DeLong's interval, widened for cross-validation. `scores` are probabilities of label 1 by patient.
+    """The AUC to expect of the whole search procedure.
+
+    `auc` and `auc_sd` are the mean and SD over the outer folds. `pooled` is the AUC of all patients, with
+    DeLong's interval, widened for cross-validation. `scores` are probabilities of label 1 by patient.
     """
 
     name: str
@@ -78,13 +80,13 @@ class NestedEstimate:
                 f"{self.pooled.high:.3f}.{chance}"
             ),
             (
-                f"In each fold the search ran anew without the patients who were scored; among its own "
-                f"patients its winner had {seen:.3f} on average."
+                f"In each fold, the search ran again without the patients it scored. On its own patients, its "
+                f"winner had an AUC of {seen:.3f} on average."
             ),
         )
 
     def to_json(self) -> str:
-        """Everything, as one JSON object."""
+        """The estimate as one JSON object."""
         return json.dumps(asdict(self) | {"sentences": self.sentences()}, indent=1, allow_nan=False)
 
 
@@ -96,10 +98,9 @@ def run_nested(
 ) -> NestedEstimate:
     """Nested cross-validation in the folds of sweep `experiment.name` (those of its first repeat).
 
-    `search` runs an experiment's sweep to its end. The inner sweeps are called NAME.outer0, NAME.outer1, ...
-    and are sweeps like any other: what is finished is read when this is run again. DataError if an outer
-    fold leaves too few patients of an outcome for the inner folds; SweepError if an inner winner's head is
-    not linear.
+    `search` runs the sweep of an experiment to its end. The inner sweeps are named NAME.outer0, NAME.outer1,
+    and so on. They are ordinary sweeps, so a second run resumes them. DataError if an outer fold leaves too
+    few patients of one outcome for the inner folds; SweepError if an inner winner's head is not linear.
     """
     store, sources = open_store(experiment), read_sources(experiment)
     prepare(store, experiment, sources, on_progress=on_progress)
@@ -136,13 +137,13 @@ def run_nested(
 
 
 def _without(experiment: Experiment, number: int, id_P: StrArray, fold: Fold) -> Experiment:
-    """The same sweep on the patients whom outer fold `number` does not score."""
+    """The same sweep on the patients that outer fold `number` does not score."""
     patients = tuple(id_P[fold.train_P].tolist())
     return override(experiment, {"name": f"{experiment.name}.outer{number}", "cohort.patients": patients})
 
 
 def _scores(winner: Winner, id_P: StrArray) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """The probability of label 1, by the winner trained on all its patients, of others; ids ascending."""
+    """The probability of label 1 of other patients, by the winner trained on all its own; ids ascending."""
     experiment = override(
         winner.experiment,
         {"cohort.patients": tuple(id_P.tolist()), "cohort.leads": winner.sources.cohort_leads},

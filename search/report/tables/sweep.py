@@ -62,7 +62,7 @@ def _cell(experiment: Experiment) -> tuple[str, str]:
 def _metrics(row: Row | None) -> str:
     if row is None:
         return "not in this sweep"
-    metrics = " / ".join(f"{row.figures[key]:.3f}" for key in ("accuracy", "sensitivity", "specificity"))
+    metrics = " / ".join(f"{row.metrics[key]:.3f}" for key in ("accuracy", "sensitivity", "specificity"))
     return f"{metrics}; AUC {row.auc:.3f} ± {row.auc_sd:.3f}"
 
 

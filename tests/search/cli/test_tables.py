@@ -7,9 +7,12 @@ from rich.console import Console
 from search.cli.tables import cell, leaderboard_table
 from search.results.headings import headings
 from search.results.leaderboard import Leaderboard, Row
+from search.study.update import State
 
 
-def row(number: int, state: str = "COMPLETE", *, auc: float | None = None, reason: str | None = None) -> Row:
+def row(
+    number: int, state: State = "COMPLETE", *, auc: float | None = None, reason: str | None = None
+) -> Row:
     complete = state == "COMPLETE"
     return Row(
         number=number,
@@ -19,7 +22,7 @@ def row(number: int, state: str = "COMPLETE", *, auc: float | None = None, reaso
         last_auc=0.612,
         auc=auc,
         auc_sd=0.05 if complete else None,
-        figures={"accuracy": 0.7, "sensitivity": 0.8, "specificity": 0.6} if complete else {},
+        metrics={"accuracy": 0.7, "sensitivity": 0.8, "specificity": 0.6} if complete else {},
         counts={},
         seconds=12.3,
         stages={},

@@ -4,7 +4,7 @@ import pytest
 from optuna_dashboard import get_note, save_note
 
 from crtcore.config import Experiment
-from search.dashboard.note import OURS, NoteKeeper, write_note
+from search.dashboard.note import OURS, OURS_UP_TO_0_1, NoteKeeper, write_note
 from search.results.leaderboard import build_leaderboard
 from search.study.attributes import RAY_DASHBOARD
 from search.study.study import open_study
@@ -16,20 +16,27 @@ def no_note(finished: Experiment) -> Experiment:
     return finished
 
 
-def test_it_tells_the_result_the_baselines_and_what_to_do_next(no_note: Experiment) -> None:
+def test_it_tells_the_result_the_rules_and_what_to_do_next(no_note: Experiment) -> None:
     storage, name = no_note.storage, no_note.name
     assert write_note(storage, name)
     note = get_note(open_study(storage, name, create=False))
     board = build_leaderboard(storage, name)
-    assert board.best is not None and board.baselines is not None
+    assert board.best is not None and board.rules is not None
     for sentence in board.sentences():
         assert sentence in note
     assert f"| {board.best.number} | {board.best.auc:.3f} ± {board.best.auc_sd:.3f} |" in note
-    assert all(rule.name in note for rule in board.baselines.comparisons)
-    assert board.baselines.comparisons
+    assert all(rule.name in note for rule in board.rules.comparisons)
+    assert board.rules.comparisons
     assert f"`crtsearch export {name} -o {name}_bundle`" in note
     assert "times less than without shared stages" in note
     assert not write_note(storage, name)  # nothing new
+
+
+def test_a_note_of_an_earlier_version_is_updated(no_note: Experiment) -> None:
+    study = open_study(no_note.storage, no_note.name, create=False)
+    save_note(study, f"{OURS_UP_TO_0_1}\n\n## {no_note.name}")
+    assert write_note(no_note.storage, no_note.name)
+    assert get_note(study).startswith(OURS)
 
 
 def test_a_note_that_a_user_wrote_stays(no_note: Experiment) -> None:

@@ -13,7 +13,7 @@ from search.study.study import open_study
 
 def test_the_report_names_the_budget_and_groups_what_failed(tmp_path: Path) -> None:
     study = open_study(str(tmp_path), "demo", create=True)
-    assert sweep_outcome(str(tmp_path), "demo").sentences()[0].endswith("it has not come to an end.")
+    assert sweep_outcome(str(tmp_path), "demo").sentences()[0].endswith("it has not ended.")
     for state, reason in (
         (TrialState.COMPLETE, ""),
         (TrialState.FAIL, "OSError: [Errno 28] No space left on device"),
@@ -36,10 +36,13 @@ def test_the_report_names_the_budget_and_groups_what_failed(tmp_path: Path) -> N
     assert (outcome.num_finished, outcome.num_unfinished, outcome.elapsed_s) == (5, 1, 99.0)
     assert outcome.sentences() == (
         (
-            "Sweep demo: 5 trials finished, 1 wait; search.wall_clock was used up; a larger one goes on "
-            "where it was."
+            "Sweep demo: 5 trials finished, 1 unfinished; search.wall_clock is used up; raise it and run the "
+            "same command to continue."
         ),
-        "Computed: 5.0 min; read instead of computed: 10.0 min, 3.0 times less than without shared stages.",
+        (
+            "Computing time of the trials: 5 minutes; saved by reused stages: 10 minutes (3.0 times less "
+            "than without shared stages)."
+        ),
         "Failed: trials 1, 4: OSError: [Errno 28] No space left on device.",
         "Failed: trial 3: auc is nan after epoch 2.",
     )

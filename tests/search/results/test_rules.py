@@ -10,7 +10,7 @@ import pytest
 from crtcore.config import Experiment
 from crtcore.data.manifest import Patient
 from crtcore.errors import SweepError
-from search.cli.tables import baselines_table
+from search.cli.tables import rules_table
 from search.results.leaderboard import build_leaderboard
 from search.results.out_of_fold import AlignedPredictions
 
@@ -27,15 +27,15 @@ def predictions() -> AlignedPredictions:
 
 def test_a_leaderboard_carries_the_three_rules(finished: Experiment) -> None:
     board = build_leaderboard(finished.storage, finished.name)
-    assert board.baselines is not None
-    assert [rule.name for rule in board.baselines.comparisons] == [
+    assert board.rules is not None
+    assert [rule.name for rule in board.rules.comparisons] == [
         "guideline",
         "LBBB alone",
         "QRS duration alone",
     ]
-    assert board.baselines.remarks == ()
-    assert set(board.baselines.comparisons[1].figures) >= {"accuracy", "sensitivity", "specificity"}
-    assert baselines_table(board.baselines).row_count == 3
+    assert board.rules.remarks == ()
+    assert set(board.rules.comparisons[1].figures) >= {"accuracy", "sensitivity", "specificity"}
+    assert rules_table(board.rules).row_count == 3
     assert "LBBB alone" in board.to_json()
 
 
@@ -61,20 +61,18 @@ def test_a_manifest_that_is_gone_becomes_a_remark(finished: Experiment) -> None:
     config = Path(finished.storage) / "sweeps" / finished.name / "config.yaml"
     with rewritten(config, "cohort/cohort.csv", "cohort/gone.csv"):
         board = build_leaderboard(finished.storage, finished.name)
-    assert board.baselines is not None
-    assert board.baselines.comparisons == ()
-    assert "gone.csv does not exist" in board.baselines.remarks[0]
+    assert board.rules is not None
+    assert board.rules.comparisons == ()
+    assert "gone.csv does not exist" in board.rules.remarks[0]
 
 
 def test_a_rule_that_lacks_a_column_says_which(finished: Experiment) -> None:
     assert finished.data is not None
     with rewritten(finished.data / "cohort" / "cohort.csv", ",lbbb", ",lbbb_unknown"):
         board = build_leaderboard(finished.storage, finished.name)
-    assert board.baselines is not None
-    assert [rule.name for rule in board.baselines.comparisons] == ["QRS duration alone"]
-    assert (
-        "LBBB alone not available: it needs lbbb of every patient in the manifest" in board.baselines.remarks
-    )
+    assert board.rules is not None
+    assert [rule.name for rule in board.rules.comparisons] == ["QRS duration alone"]
+    assert "LBBB alone not available: it needs lbbb of every patient in the manifest" in board.rules.remarks
 
 
 def test_patients_come_in_the_order_of_the_predictions() -> None:
