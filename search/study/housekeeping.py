@@ -9,16 +9,13 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import humanize
 
-from crtcore.config import Experiment
 from crtcore.errors import SweepError
 from crtcore.stages.listing import Entry, Kind, Listing
 from crtcore.stages.storage import Storage
-from crtcore.stages.store import StageStore
-from search.study.folder import sweep_names
+from search.study.folder import stage_store, sweep_names
 from search.study.references import References, forget, read_references, references_of
 from search.study.study import open_study
 
@@ -91,7 +88,7 @@ def housekeep(
     StorageError if a study or a list of references cannot be read, because what its sweep needs is then
     unknown.
     """
-    store = StageStore(storage, cache=Path(Experiment.model_fields["cache"].default))
+    store = stage_store(storage)
     listing = Listing(store)
     references = _all_references(storage)
     kept = listing.closure(digest for each in references for digest in each.all)
