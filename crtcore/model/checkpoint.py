@@ -19,7 +19,7 @@ from crtcore.model.backbones import Backbone, Classifier, build
 
 JSON = Any  # a value of the json module; Python has no finite type for it
 _METADATA = "json"
-_DTYPE_NAMES = {torch.float32: "F32", torch.int64: "I64"}  # all that networks and AdamW hold
+_DTYPE_NAMES = {torch.float32: "F32", torch.int64: "I64", torch.uint8: "U8"}  # networks, AdamW, checksums
 
 
 def encode_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, JSON]) -> Iterator[memoryview]:

@@ -5,6 +5,7 @@ from a child seed that names the epoch), so a run that was interrupted ends with
 not.
 """
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,19 +16,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crtcore.errors import DivergedError
-from crtcore.model.checkpoint import decode_tensors, encode_tensors
+from crtcore.errors import DivergedError, StorageError
 from crtcore.signal.recording import IntArray
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
+from crtcore.training.engine.progress import decode_progress, encode_progress
 
 WARMUP_FRACTION = 0.1
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class EpochReport:
     """One finished epoch (1-based) of a stage; `num_images` counts the images it trained on, or passed
-    through.
+    through. `note` tells the user what happened before this epoch, "" if nothing did.
     """
 
     stage: str
@@ -36,6 +39,7 @@ class EpochReport:
     metrics: dict[str, float]
     num_images: int
     seconds: float
+    note: str = ""
 
 
 class Learner(Protocol):
@@ -65,9 +69,10 @@ def fit(
     file once more is asked for after its report: a trial that is stopped there is done with, and its state,
     hundreds of megabytes, would be written for nobody. After the last, `finish` gets all reports and commits
     the stage, before the last report is yielded: whoever stops listening there has lost nothing. Raises
-    DivergedError when the loss is not finite, StorageError on a damaged progress file.
+    DivergedError when the loss is not finite. Where the progress file is damaged, the stage is started anew,
+    and its first report says so.
     """
-    reports = _resume(store, stage, learner)
+    reports, note = _resume(store, stage, learner)
     yield from reports
     for epoch in range(len(reports) + 1, num_epochs + 1):
         start_s = time.monotonic()
@@ -80,24 +85,34 @@ def fit(
             metrics=metrics,
             num_images=num_images,
             seconds=time.monotonic() - start_s,
+            note=note,
         )
+        note = ""
         reports.append(report)
         if epoch == num_epochs:
             finish(reports)
         yield report
         if epoch < num_epochs:
-            store.save_progress(stage, encode_tensors(learner.state(), {"history": encode_history(reports)}))
+            store.save_progress(stage, encode_progress(learner.state(), {"history": encode_history(reports)}))
 
 
-def _resume(store: StageStore, stage: Stage, learner: Learner) -> list[EpochReport]:
-    """Load the progress file into the learner, if there is one; the reports of the epochs it has seen."""
+def _resume(store: StageStore, stage: Stage, learner: Learner) -> tuple[list[EpochReport], str]:
+    """Load the progress file into the learner, if there is one; the reports of the epochs it has seen, and a
+    note for the user if the file is damaged and was deleted.
+    """
     progress = store.load_progress(stage)
     if progress is None:
-        return []
-    name = f"the progress file of {stage} in {store.uri}"
-    tensors, metadata = decode_tensors(progress, name=name)
+        return [], ""
+    name = f"the checkpoint of {stage} in {store.uri}"
+    try:
+        tensors, metadata = decode_progress(progress, name=name)
+    except StorageError as error:
+        note = f"{error}, so the stage was started anew"
+        logger.warning(note)
+        store.clear_progress(stage)
+        return [], note
     learner.load_state(tensors, name=name)
-    return decode_history(metadata["history"])
+    return decode_history(metadata["history"]), ""
 
 
 def require_finite(value: float | Tensor, stage: Stage, epoch: int) -> None:

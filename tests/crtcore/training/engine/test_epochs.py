@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from crtcore.errors import DivergedError, StorageError
+from crtcore.errors import DivergedError
+from crtcore.model.checkpoint import encode_tensors
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
 from crtcore.training.engine.epochs import (
     EpochReport,
+    encode_history,
     fit,
     learning_rate_at,
     num_batches,
@@ -95,10 +97,51 @@ def test_finite_tensors_pass_and_others_do_not() -> None:
         require_finite(torch.tensor([0.0, math.inf]), STAGE, 4)
 
 
-def test_a_damaged_progress_file_is_refused_by_name(store: StageStore) -> None:
-    store.save_progress(STAGE, [memoryview(b"not a checkpoint")])
-    with pytest.raises(StorageError, match=f"the progress file of {STAGE}"):
-        next(fit(store, STAGE, Doubling(), num_epochs=2, finish=lambda _: None))
+def interrupted(store: StageStore) -> Path:
+    """The progress file of a run that stopped after two of four epochs."""
+    run = fit(store, STAGE, Doubling(), num_epochs=4, finish=lambda _: None)
+    for _ in range(3):
+        next(run)
+    path = store.load_progress(STAGE)
+    assert path is not None
+    return path
+
+
+def test_one_flipped_bit_of_a_progress_file_starts_the_stage_anew_and_says_so(
+    store: StageStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    num_bits = 8 * len(interrupted(store).read_bytes())
+    assert num_bits > 1000
+    for bit in range(0, num_bits, 37):
+        path = interrupted(store)
+        content = bytearray(path.read_bytes())
+        content[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(content)
+        learner, committed = Doubling(), list[EpochReport]()
+        reports = list(fit(store, STAGE, learner, num_epochs=4, finish=committed.extend))
+        assert learner.epochs == [1, 2, 3, 4]
+        assert losses(committed) == [(1, 2.0), (2, 4.0), (3, 8.0), (4, 16.0)]
+        note = f"the checkpoint of {STAGE} in {store.uri} does not match its checksum, so the stage was"
+        assert [report.note[: len(note)] for report in reports] == [note, "", "", ""]
+        assert note in caplog.text
+        store.clear_progress(STAGE)
+
+
+def test_a_progress_file_without_a_checksum_starts_the_stage_anew(store: StageStore) -> None:
+    """Versions before 0.2 wrote such files."""
+    history = encode_history(list(fit(store, STAGE, Doubling(), num_epochs=2, finish=lambda _: None)))
+    store.save_progress(STAGE, encode_tensors({"value": torch.tensor([5.0])}, {"history": history}))
+    learner = Doubling()
+    assert next(fit(store, STAGE, learner, num_epochs=4, finish=lambda _: None)).note
+    assert learner.epochs == [1]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", bytes(1000)])
+def test_what_is_no_progress_file_starts_the_stage_anew(store: StageStore, content: bytes) -> None:
+    store.save_progress(STAGE, [memoryview(content)])
+    learner = Doubling()
+    assert "started anew" in next(fit(store, STAGE, learner, num_epochs=4, finish=lambda _: None)).note
+    assert learner.epochs == [1] and store.load_progress(STAGE) is None
 
 
 def test_the_learning_rate_warms_up_then_falls_along_a_cosine() -> None:
