@@ -1,20 +1,21 @@
-"""A predictor as a folder: two safetensors files and `bundle.json`, which holds all that is not a weight.
+"""A predictor as a folder: two safetensors files and `bundle.json`, which holds everything but the weights.
 
-Nothing in it can run code when it is read. `bundle.json` names the SHA-256 of every other file and of its own
-content, so a bundle that was altered is refused.
+Reading a bundle never runs code from it. `bundle.json` holds the SHA-256 of every other file and of its own
+content, so a changed bundle is refused. SHA-256 does not say who wrote the bundle, so all values are checked
+too.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from crtcore.config import QualityFlag, Settings, SpectrogramConfig
 from crtcore.errors import ConfigError, StorageError
-from crtcore.prediction.network import BACKBONE_FILE, HEAD_FILE, encode_model, load_model
+from crtcore.prediction.network import BACKBONE_FILE, HEAD_FILE, MAX_LEADS, encode_model, load_model
 from crtcore.prediction.predictor import Predictor, Preparation
 from crtcore.stages.atomic import atomically
 from crtcore.stages.store import sha256_of
@@ -25,20 +26,28 @@ VERSION: Final = 1
 
 
 class _Content(Settings):
-    """`bundle.json`, as it is validated."""
+    """`bundle.json`, validated."""
 
     format: str
     version: int
     spectrogram: SpectrogramConfig
-    leads: tuple[str, ...]
-    max_beats_per_recording: int | None
+    leads: Annotated[tuple[str, ...], Field(min_length=1, max_length=MAX_LEADS)]
+    max_beats_per_recording: Annotated[int, Field(ge=1)] | None
     amplitude: bool
     refused_flags: tuple[QualityFlag, ...]
-    threshold: float
+    threshold: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
     classes: tuple[str, str]
     model_card: dict[str, Any]
     files: dict[str, str]
     sha256: str
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        for key in ("leads", "classes"):
+            names = getattr(self, key)
+            if len(set(names)) < len(names) or not all(names):
+                raise ValueError(f"{key} are not different names")
+        return self
 
 
 def write_bundle(folder: Path, predictor: Predictor, model_card: Mapping[str, Any]) -> None:
@@ -73,7 +82,10 @@ def write_bundle(folder: Path, predictor: Predictor, model_card: Mapping[str, An
 
 
 def read_bundle(folder: Path) -> Predictor:
-    """The predictor in `folder`. StorageError if it is no bundle, of another version, or was altered."""
+    """The predictor in `folder`, checked whole: files, shapes, leads, and every number.
+
+    StorageError if it is no bundle, of another version, or holds anything that this version did not export.
+    """
     content = _content(folder)
     for name in (BACKBONE_FILE, HEAD_FILE):
         path = folder / name
@@ -83,6 +95,10 @@ def read_bundle(folder: Path) -> Predictor:
                 f"{path} {fault}: the bundle was altered or copied in part; export or copy it again"
             )
     model = load_model(folder / BACKBONE_FILE, folder / HEAD_FILE)
+    if (model.num_leads, model.num_scalars) != (len(content.leads), int(content.amplitude)):
+        raise StorageError(
+            f"{folder}: {HEAD_FILE} and {BUNDLE_FILE} disagree about leads or amplitude; export it again"
+        )
     return Predictor(
         model=model,
         preparation=Preparation(
@@ -120,8 +136,11 @@ def _content(folder: Path) -> _Content:
     try:
         return _Content.model_validate(raw)
     except ValidationError as error:
-        place = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise StorageError(f"{path}: {place} cannot be read; export it with this crtsearch") from error
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "its content"
+        raise StorageError(
+            f"{path}: {place} cannot be used ({first['msg']}); export it with this crtsearch"
+        ) from error
 
 
 def _digest(content: Mapping[str, Any]) -> str:

@@ -24,6 +24,8 @@ from crtcore.training.finetuning.heads import BeatHead, LeadFusion
 BACKBONE_FILE: Final = "backbone.safetensors"
 HEAD_FILE: Final = "head.safetensors"
 SHAPE: Final = ("num_leads", "lead_fusion", "num_scalars")  # what the head's file says of its shape
+MAX_LEADS: Final = 64
+MAX_SCALARS: Final = 1  # the amplitude
 
 
 class BeatModel(nn.Module):
@@ -63,6 +65,17 @@ def load_model(backbone: Path, head: Path) -> BeatModel:
     tensors, metadata = decode_tensors(head, name=str(head))
     if set(metadata) != set(SHAPE) or metadata["lead_fusion"] not in get_args(LeadFusion):
         raise StorageError(f"{head} does not say {', '.join(SHAPE)}; export it again")
+    for name, most in (("num_leads", MAX_LEADS), ("num_scalars", MAX_SCALARS)):
+        if type(metadata[name]) is not int or not 0 <= metadata[name] <= most:
+            raise StorageError(f"{head}: {name} is not a whole number up to {most}; export it again")
     model = BeatModel(load_backbone(backbone), **metadata)
     load_into(model.head, tensors, name=str(head))
+    _require_finite(model.backbone, backbone)
+    _require_finite(model.head, head)
     return model.eval()
+
+
+def _require_finite(module: nn.Module, path: Path) -> None:
+    for name, tensor in module.state_dict().items():
+        if not torch.isfinite(tensor).all() or (name.endswith("running_var") and (tensor < 0).any()):
+            raise StorageError(f"{path}: {name} holds values that no training gives; export the model again")

@@ -1,24 +1,30 @@
-"""The bundle's folder: all of it comes back, or one sentence says why not."""
+"""A bundle is read back whole, or one sentence says why not."""
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from crtcore.config import SpectrogramConfig
 from crtcore.errors import ConfigError, StorageError
 from crtcore.model.backbones import build
+from crtcore.model.checkpoint import decode_tensors, encode_tensors
 from crtcore.prediction.bundle_file import BUNDLE_FILE, read_bundle, read_model_card, write_bundle
-from crtcore.prediction.network import HEAD_FILE, BeatModel
+from crtcore.prediction.network import BACKBONE_FILE, HEAD_FILE, BeatModel
 from crtcore.prediction.predictor import Predictor, Preparation
+from crtcore.stages.store import sha256_of
 
 
 @pytest.fixture(scope="module")
 def predictor() -> Predictor:
+    model = BeatModel(build(18, 0).backbone, num_leads=2, lead_fusion="mean", num_scalars=1)
+    model.head.load_state_dict({key: torch.ones_like(each) for key, each in model.head.state_dict().items()})
     return Predictor(
-        model=BeatModel(build(18, 0).backbone, num_leads=2, lead_fusion="mean", num_scalars=1),
+        model=model,
         preparation=Preparation(
             spectrogram=SpectrogramConfig(window="hann", window_length=128),
             leads=("II", "V1"),
@@ -64,14 +70,65 @@ def test_nothing_is_written_over(predictor: Predictor, bundle: Path) -> None:
     [
         ({"version": 99}, "is not of version 1 of a crtsearch bundle"),
         ({"format": "another"}, "is not of version 1 of a crtsearch bundle"),
-        ({"leads": 3}, "leads cannot be read"),
-        ({"refused_flags": ["sleepy"]}, "refused_flags.0 cannot be read"),
-        ({"unknown": 1}, "unknown cannot be read"),
+        ({"leads": 3}, "leads cannot be used"),
+        ({"leads": []}, "leads cannot be used"),
+        ({"leads": ["II", "II"]}, "leads are not different names"),
+        ({"leads": ["II"]}, "disagree about leads or amplitude"),
+        ({"amplitude": False}, "disagree about leads or amplitude"),
+        ({"refused_flags": ["sleepy"]}, r"refused_flags\.0 cannot be used"),
+        ({"unknown": 1}, "unknown cannot be used"),
+        ({"threshold": math.nan}, "threshold cannot be used .*finite number"),
+        ({"threshold": math.inf}, "threshold cannot be used"),
+        ({"threshold": 1.5}, "threshold cannot be used .*less than or equal to 1"),
+        ({"threshold": -0.1}, "threshold cannot be used"),
+        ({"max_beats_per_recording": 0}, "max_beats_per_recording"),
+        ({"classes": ["ill", "ill"]}, "classes are not different names"),
+        ({"classes": ["", "ill"]}, "classes are not different names"),
     ],
 )
-def test_what_this_version_cannot_read_is_named(bundle: Path, changes: dict[str, Any], fault: str) -> None:
+def test_what_this_version_cannot_use_is_named(bundle: Path, changes: dict[str, Any], fault: str) -> None:
     rewrite(bundle, changes)
     with pytest.raises(StorageError, match=fault):
+        read_bundle(bundle)
+
+
+def resign(bundle: Path, name: str) -> None:
+    """Accept a changed file, as somebody with bad intentions would."""
+    files = json.loads((bundle / BUNDLE_FILE).read_text())["files"]
+    rewrite(bundle, {"files": files | {name: sha256_of(bundle / name)}})
+
+
+@pytest.mark.parametrize("name", [BACKBONE_FILE, HEAD_FILE])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_signed_bundle_with_weights_that_are_no_numbers_is_refused(
+    bundle: Path, name: str, value: float
+) -> None:
+    tensors, metadata = decode_tensors(bundle / name, name=name)
+    tensors = {key: tensor.clone() for key, tensor in tensors.items()}
+    key = next(key for key, tensor in tensors.items() if tensor.is_floating_point())
+    tensors[key].reshape(-1)[0] = value
+    (bundle / name).write_bytes(b"".join(encode_tensors(tensors, metadata)))
+    resign(bundle, name)
+    with pytest.raises(StorageError, match=f"{name}: .* holds values that no training gives"):
+        read_bundle(bundle)
+
+
+@pytest.mark.parametrize("num_leads", [-1, 10**12, 2.0, "2", True, None])
+def test_a_signed_bundle_with_an_impossible_shape_is_refused(bundle: Path, num_leads: object) -> None:
+    tensors, metadata = decode_tensors(bundle / HEAD_FILE, name="head")
+    content = b"".join(encode_tensors(tensors, metadata | {"num_leads": num_leads}))
+    (bundle / HEAD_FILE).write_bytes(content)
+    resign(bundle, HEAD_FILE)
+    with pytest.raises(StorageError, match="num_leads is not a whole number up to 64"):
+        read_bundle(bundle)
+
+
+def test_a_signed_bundle_without_a_weight_is_refused(bundle: Path) -> None:
+    tensors, metadata = decode_tensors(bundle / HEAD_FILE, name="head")
+    tensors.popitem()
+    (bundle / HEAD_FILE).write_bytes(b"".join(encode_tensors(tensors, metadata)))
+    resign(bundle, HEAD_FILE)
+    with pytest.raises(StorageError, match="lacks the tensor"):
         read_bundle(bundle)
 
 
