@@ -219,7 +219,7 @@ class SimulatedCluster:
             self.tally.work_s += max(0.0, self.now_s - job.since_s)
             job.path_s += self.now_s + RESTART_S - job.since_s
             job.attempt += 1
-            self._session.trouble(job.number, "node lost")
+            self._session.report_trouble(job.number, "node lost")
             self._start_epoch(job, RESTART_S)
 
     def _draw_preemption(self) -> float:

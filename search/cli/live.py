@@ -12,6 +12,7 @@ from rich.table import Table
 
 from search.cli.tables import cell, state_text, trial_table
 from search.results.headings import headings
+from search.study.update import STATES
 
 if TYPE_CHECKING:  # the session loads torch and Optuna, which a progress bar has no use for
     from search.study.update import TrialUpdate
@@ -20,7 +21,6 @@ MAX_RUNNING = 16
 QUIET_S = 2.0  # what takes no longer needs no forecast
 MAX_BEST = 10
 UNFINISHED = ("RUNNING", "WAITING")
-STATES = (*UNFINISHED, "COMPLETE", "PRUNED", "FAIL")
 
 
 class LiveView:

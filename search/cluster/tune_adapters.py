@@ -1,4 +1,7 @@
-"""A sweep's session in the shapes that Ray Tune asks for: a searcher, a scheduler and a stopper."""
+"""A sweep's session in the three forms that Ray Tune asks for: a searcher hands out its trials, a scheduler
+passes results and failures to it, a stopper ends the run when it is halted. None of them keeps state of the
+sweep; only the searcher translates Tune's trial ids to numbers in the study.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +15,11 @@ from ray.tune.search import Searcher
 
 from search.scheduling.session import Session
 
+MAX_WAIT_S = 60.0  # before a failed trial is tried again
+
 
 class SessionSearcher(Searcher):
-    """Tune asks it again and again while there is something to hand out; `num_slots` may change as nodes come
-    and go.
-    """
+    """Hands out the session's trials, `num_slots()` at a time; nodes may come and go in between."""
 
     def __init__(self, session: Session, num_slots: Callable[[], int]) -> None:
         super().__init__()
@@ -30,7 +33,7 @@ class SessionSearcher(Searcher):
         if self._session.is_exhausted:
             return Searcher.FINISHED
         proposal = self._session.next(self._num_slots())
-        if proposal is None:  # all slots are taken, or the last that waited was answered from the store
+        if proposal is None:  # all slots are taken, or the store answered the last waiting trial
             return Searcher.FINISHED if self._session.is_exhausted else None
         self._numbers[trial_id] = proposal.number
         return {"number": proposal.number, "params": dict(proposal.params)}
@@ -38,31 +41,30 @@ class SessionSearcher(Searcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Called once for each trial, after its last result or its last failure."""
+        """Tune calls this once for each trial, after its last result or its last failure."""
         number = self._numbers.pop(trial_id)
         if not self._session.is_running(number):
-            return  # it ended with a report: recorded there
+            return  # a report ended it, and the session has recorded that
         if error:
             self._session.fail(number)
         elif result is not None and "reason" in result:
             self._session.fail(number, result["reason"])
         elif result is not None and "halt" in result:
             self._session.halt(number, result["halt"])
-        # Else it was stopped because the sweep is halted, and waits for the next run.
+        # Otherwise it was stopped because the sweep is halted. The next run of the sweep resumes it.
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the study is the state."""
+        """Do nothing: the study holds the state."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: a sweep goes on from its study."""
-
-
-MAX_WAIT_S = 60.0  # of a trial before it is tried again
+        """Do nothing: a sweep resumes from its study."""
 
 
 class SessionScheduler(FIFOScheduler):
-    """First come, first served; early stopping is the session's, which decides from the study alone and so
-    survives the driver (Tune's own ASHA keeps its rungs in the process).
+    """Passes results and failures to the session. Trials run in the order in which they are handed out.
+
+    The session also decides on early stopping: it decides from the study alone, so a new driver decides the
+    same. Tune's own ASHA keeps its rungs in the process and loses them with it.
     """
 
     def __init__(self, session: Session) -> None:
@@ -70,30 +72,26 @@ class SessionScheduler(FIFOScheduler):
         self._session = session
 
     def on_trial_result(self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]) -> str:
-        """Called for every result but the last, which is `done`."""
-        goes_on = self._session.report(trial.config["number"], result["report"], node=result["hostname"])
-        return TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP
+        """Tune calls this for every result except the last one, which is marked `done`."""
+        continues = self._session.report(trial.config["number"], result["report"], node=result["hostname"])
+        return TrialScheduler.CONTINUE if continues else TrialScheduler.STOP
 
     def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
-        """Called when a trial raised or lost its process, before it is tried again or given up."""
-        # The file in the driver's own folder: Tune copies it to where `get_error` looks only later.
+        """Tune calls this when a trial raised or lost its process, before it is tried again or given up."""
+        # This file is in the driver's own folder; Tune copies it to where `get_error` looks only later.
         error_file = trial.error_file
-        traceback = Path(error_file).read_text(encoding="utf-8") if error_file else "lost without a word"
-        self._session.trouble(trial.config["number"], last_line(traceback))
-        # 1, 2, 4, ... seconds, in the trial's process: what went away may need a while to come back.
+        reason = (
+            last_line(Path(error_file).read_text(encoding="utf-8"))
+            if error_file
+            else "the worker died without a traceback"
+        )
+        self._session.report_trouble(trial.config["number"], reason)
+        # The trial's process sleeps 1, 2, 4, ... seconds: whatever failed may need a while to come back.
         trial.config["wait_s"] = min(MAX_WAIT_S, 2.0 ** (trial.num_failures - 1))
 
 
-def last_line(traceback: str) -> str:
-    """The line of a traceback that says what happened."""
-    line = traceback.strip().splitlines()[-1].strip()
-    return line.partition(" Some common causes include")[
-        0
-    ]  # Ray's advice on lost processes, the same each time
-
-
 class SessionStopper(tune.Stopper):
-    """Ends the run once the session has found what no trial can get past."""
+    """Ends the run when the session is halted."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -103,3 +101,9 @@ class SessionStopper(tune.Stopper):
 
     def stop_all(self) -> bool:
         return bool(self._session.halted)
+
+
+def last_line(traceback: str) -> str:
+    """The line of a traceback that says what happened, without Ray's general advice on lost processes."""
+    line = traceback.strip().splitlines()[-1].strip()
+    return line.partition(" Some common causes include")[0]

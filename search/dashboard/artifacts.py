@@ -9,18 +9,15 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import optuna
-from optuna.trial import TrialState
 
 from crtcore.stages.stage import StageKey
 from crtcore.stages.store import StageStore
-from search.study.attributes import STAGES, artifact_item, write_artifacts
+from search.study.attributes import artifact_item, write_artifacts
 from search.study.folder import sweep_dir
-
-if TYPE_CHECKING:  # the dashboard does not need it
-    from search.study.update import TrialUpdate
+from search.study.update import TrialUpdate
 
 STAGE: Final = "finetune"
 SVG: Final = "image/svg+xml"
@@ -89,21 +86,15 @@ class ArtifactLinks:
         self._store = store
         self._best = -math.inf  # AUC of the complete trials
 
-    def on_update(self, update: "TrialUpdate") -> None:
+    def on_update(self, update: TrialUpdate) -> None:
         """Link the artifacts of a trial that is about to be complete."""
         if update.state == "COMPLETE" and update.value is not None:
             self._best = max(self._best, update.value)
         is_last = update.stage == STAGE and update.epoch == update.num_epochs
         if update.state != "RUNNING" or not (is_last or update.stage is None):
             return
-        storage = self._study._storage
-        trial_id = storage.get_trial_id_from_study_id_trial_number(self._study._study_id, update.number)
-        trial = storage.get_trial(trial_id)
-        digest = str(STAGES.of(trial)[STAGE])
+        digest = str(update.stages[STAGE])
         manifest = self._store.find(StageKey(name=STAGE, digest=digest))
-        if trial.state != TrialState.RUNNING or manifest is None:
-            return
-        leads = manifest.facts["auc"] >= self._best
-        links = artifact_links(digest, leads=leads)
-        missing = {name: meta for name, meta in links.items() if name not in trial.system_attrs}
-        write_artifacts(self._study, update.number, missing)
+        if manifest is not None:
+            leads = manifest.facts["auc"] >= self._best
+            write_artifacts(self._study, update.number, artifact_links(digest, leads=leads))

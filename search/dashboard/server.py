@@ -13,7 +13,7 @@ from crtcore.errors import SweepError
 from search.dashboard.artifacts import artifacts_dir
 from search.dashboard.drawn_artifacts import DrawnArtifacts
 from search.study.folder import stage_store
-from search.study.study import open_study, study_storage
+from search.study.study import open_study, study_id, study_storage
 
 HOST = "127.0.0.1"  # the dashboard can change the study, so it must not be reachable from other machines
 REFRESH_S = 5.0  # the shortest time between two updates of the note
@@ -58,7 +58,7 @@ def serve_dashboard(storage: str, name: str, *, port: int = 8080, on_ready: Call
     keeper = threading.Thread(target=_keep_note, args=(storage, name, closing), daemon=True)
     with server:
         keeper.start()
-        on_ready(f"http://{HOST}:{server.server_port}/dashboard/studies/{study._study_id}")
+        on_ready(f"http://{HOST}:{server.server_port}/dashboard/studies/{study_id(study)}")
         try:
             server.serve_forever()
         finally:

@@ -19,9 +19,8 @@ from search.study.attributes import REASON, SECONDS, STAGES
 from search.study.config import stored_experiment
 from search.study.folder import stage_store
 from search.study.study import open_study
-from search.study.update import STATES, State
+from search.study.update import STATES, State, state_of
 
-RANK_ORDER: Final[tuple[State, ...]] = ("COMPLETE", "PRUNED", "RUNNING", "WAITING", "FAIL")
 METRICS: Final = ("accuracy", "sensitivity", "specificity", "pooled_auc")
 COUNTS: Final = ("num_patients", "num_beats", "num_images")
 DRAWS_SEED: Final = 0  # of the bootstrap; fixed, so that the same sweep always gets the same estimate
@@ -137,7 +136,7 @@ class Leaderboard:
         return json.dumps(content, indent=1, allow_nan=False)
 
     def _tally(self) -> str:
-        return ", ".join(f"{self.count(state)} {state.lower()}" for state in RANK_ORDER if self.count(state))
+        return ", ".join(f"{self.count(state)} {state.lower()}" for state in STATES if self.count(state))
 
 
 def build_leaderboard(storage: str, name: str) -> Leaderboard:
@@ -192,7 +191,7 @@ def _row(store: StageStore, trial: FrozenTrial) -> Row:
     last_auc = curve[max(curve)] if curve else None
     return Row(
         number=trial.number,
-        state=STATES[trial.state],
+        state=state_of(trial),
         params=dict(trial.params),
         num_epochs=max(curve, default=0),
         curve=tuple(curve[epoch] for epoch in sorted(curve) if math.isfinite(curve[epoch])),
@@ -208,7 +207,7 @@ def _row(store: StageStore, trial: FrozenTrial) -> Row:
 
 
 def _rank(row: Row) -> tuple[int, float, int]:
-    return RANK_ORDER.index(row.state), -(row.auc or 0.0), row.number
+    return STATES.index(row.state), -(row.auc or 0.0), row.number
 
 
 def _finetune(stages: Mapping[str, str | None]) -> StageKey:

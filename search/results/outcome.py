@@ -1,5 +1,6 @@
 """How a sweep ended: which budget ended it, how much it computed, and what failed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -7,10 +8,10 @@ import humanize
 import optuna
 from optuna.trial import TrialState
 
-from search.study.attributes import ELAPSED_S, ENDED_BY, REASON, SAVED_SECONDS, SECONDS
+from search.study.attributes import ELAPSED_S, ENDED_BY, REASON, SAVED_SECONDS, SECONDS, EndedBy
 from search.study.study import open_study
 
-ENDINGS: Final = {
+ENDINGS: Final[Mapping[EndedBy, str]] = {
     "trials": "all its trials are finished",
     "grid": "all points of its grid were tried",
     "wall_clock": "search.wall_clock is used up; raise it and run the same command to continue",
@@ -38,7 +39,7 @@ class Outcome:
     """
 
     name: str
-    ended_by: str | None
+    ended_by: EndedBy | None
     num_finished: int
     num_unfinished: int
     elapsed_s: float

@@ -1,4 +1,4 @@
-"""What a sweep may use: when a budget is used up nothing is started any more, and nothing is cut short."""
+"""What a sweep may use. When a budget is used up, no stage is started any more; running ones are finished."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -10,10 +10,10 @@ UsedUp = Literal["", "wall_clock", "gpu_hours"]
 
 
 class Budget:
-    """The budgets `wall_clock` and `gpu_hours` (that of trials is the sampling's).
+    """The budgets `wall_clock` and `gpu_hours`; `trials` is `Sampling`'s.
 
-    `spent_s` is how long earlier runs of the sweep took. Raises ConfigError for hours of a GPU that no trial
-    holds.
+    `spent_s` is how long earlier runs of the sweep took. Raises ConfigError if GPU hours are limited but
+    trials use no GPU.
     """
 
     def __init__(self, experiment: Experiment, *, spent_s: float, clock_s: Callable[[], float]) -> None:
@@ -21,7 +21,7 @@ class Budget:
         self.gpus = experiment.resources.trial.gpus
         if self._search.gpu_hours is not None and self.gpus == 0:
             raise ConfigError(
-                "search.gpu_hours is set, but a trial holds no GPU; set resources.trial.gpus, or budget "
+                "search.gpu_hours is set, but a trial uses no GPU; set resources.trial.gpus, or limit "
                 "search.wall_clock instead"
             )
         self._clock_s = clock_s
@@ -33,7 +33,7 @@ class Budget:
         return self._clock_s() - self._start_s
 
     def used_up(self, gpu_s: Callable[[], float]) -> UsedUp:
-        """The budget that is used up, if any; `gpu_s` are the seconds of GPU that trials have computed."""
+        """The budget that is used up, if any. `gpu_s` gives the GPU seconds that trials have used."""
         search = self._search
         if search.wall_clock is not None and self.elapsed_s >= search.wall_clock:
             return "wall_clock"

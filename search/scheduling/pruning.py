@@ -1,8 +1,8 @@
-"""When a trial is stopped early, decided from curves alone.
+"""When a trial is stopped early, decided from learning curves alone.
 
-The rules are those of Optuna's pruners (same decisions, see the tests). Its successive halving writes each
-rung it decides to the study and, asked again after a crash between that write and the trial's end, lets the
-trial go on. Here the curves are all there is, so the answer can be asked for again.
+The rules are those of Optuna's pruners, and the tests compare the decisions. Optuna's successive halving
+writes each decision to the study. If the driver dies between that write and the end of the trial, Optuna
+lets the trial continue when it is asked again. Here only the curves count, so the answer is always the same.
 """
 
 import binascii
@@ -19,34 +19,34 @@ Curve = Mapping[int, float]  # epoch -> value, higher is better
 
 
 class Pruner:
-    """A scheduler on a sweep: `name` is the sweep's, `num_epochs` how long its trials are if none stops.
+    """The scheduler of sweep `name`, whose trials have `num_epochs` epochs if they are not stopped.
 
-    It is told of each point of each trial's curve once, in any order, and keeps them sorted: a decision
-    costs the same whether ten trials came before or ten thousand.
+    It gets each point of each trial's curve once, in any order, and keeps them sorted. A decision then takes
+    the same time after ten trials as after ten thousand.
     """
 
     def __init__(self, scheduler: SchedulerConfig, *, name: str, num_epochs: int) -> None:
         self._scheduler = scheduler
         self._name = name
         self._num_epochs = num_epochs
-        # Ascending values, by bracket and epoch: of all trials there, whatever became of them.
+        # Ascending values of all trials, by bracket and epoch.
         self._values: dict[tuple[int, int], list[float]] = defaultdict(list)
-        self._complete: dict[int, list[float]] = defaultdict(list)  # by epoch, of complete trials
+        self._complete: dict[int, list[float]] = defaultdict(list)  # of complete trials, by epoch
         self._num_complete = 0
 
-    def see(self, number: int, epoch: int, value: float) -> None:
-        """Trial `number` came to `epoch` with `value`."""
+    def add_point(self, number: int, epoch: int, value: float) -> None:
+        """Trial `number` reached `epoch` with `value`."""
         insort(self._values[self._bracket(number), epoch], value)
 
-    def see_complete(self, curve: Curve) -> None:
+    def add_complete(self, curve: Curve) -> None:
         """A trial with this curve ran to its end."""
         self._num_complete += 1
         for epoch, value in curve.items():
             insort(self._complete[epoch], value)
 
     def is_out(self, number: int, curve: Curve) -> bool:
-        """Whether trial `number`, which is not complete, stops after the newest epoch of its curve; the
-        curve's points were told of before.
+        """Whether trial `number`, which is not complete, stops after the newest epoch of its curve. All
+        points of the curve were added before.
         """
         match self._scheduler.name:
             case "asha" | "hyperband":
@@ -58,8 +58,8 @@ class Pruner:
 
     def _is_behind(self, curve: Curve, bracket: int) -> bool:
         """Asynchronous successive halving: rungs are at grace_epochs * reduction_factor ** (bracket + k)
-        epochs. At a rung a trial goes on if it is among the best 1 / reduction_factor of all trials that came
-        so far (at least: if it is the best).
+        epochs. At a rung a trial continues if it is among the best 1 / reduction_factor of all trials that
+        reached it. The best trial always continues.
         """
         factor, epoch = self._scheduler.reduction_factor, max(curve)
         rung = self._scheduler.grace_epochs * factor**bracket
@@ -71,9 +71,8 @@ class Pruner:
         return curve[epoch] < values[-max(1, len(values) // factor)]
 
     def _bracket(self, number: int) -> int:
-        """Hyperband's bracket of a trial (of other schedulers, 0): by a hash, in proportion to the trials
-        each bracket should have, as in Optuna's HyperbandPruner, which says why: brackets that wait for their
-        rungs would hold up slots.
+        """Hyperband's bracket of a trial; 0 for other schedulers. A hash of the trial's number chooses it, in
+        proportion to the trials that each bracket should get. Optuna's HyperbandPruner does the same.
         """
         if self._scheduler.name != "hyperband":
             return 0

@@ -4,7 +4,7 @@ No other file in search/ spells these names. A name never changes, so that older
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Generic, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypedDict, TypeVar
 
 if TYPE_CHECKING:  # Optuna takes a while to import, and reading attributes does not need it
     from optuna import Study
@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # Optuna takes a while to import, and reading attributes does
 
 Value = TypeVar("Value")
 Digests = Mapping[str, str | None]  # stage name -> digest; None for a stage that the trial does not have
+EndedBy = Literal["trials", "grid", "wall_clock", "gpu_hours", "halted", "interrupted"]
 
 
 class StudyAttribute(Generic[Value]):
@@ -59,7 +60,7 @@ class WarmStart(TypedDict):
 DIGESTS: Final = StudyAttribute[Mapping[str, str]]("digests", {})
 WARM_START: Final = StudyAttribute[WarmStart | None]("warm_start", None)
 ELAPSED_S: Final = StudyAttribute[float]("elapsed_s", 0.0)  # of all runs of the sweep so far
-ENDED_BY: Final = StudyAttribute[str | None]("ended_by", None)  # None until a run of the sweep has ended
+ENDED_BY: Final = StudyAttribute[EndedBy | None]("ended_by", None)  # None until a run of the sweep has ended
 # The id of the list of stages that the sweep leaves in an object store; "" if it never did.
 REFERENCES_ID: Final = StudyAttribute[str]("references_id", "")
 RAY_DASHBOARD: Final = StudyAttribute[str]("ray_dashboard", "")  # its address while the sweep runs

@@ -1,136 +1,126 @@
-"""The study as its one driver writes it, and what decisions ask of it, kept in memory: nobody else writes, so
+"""The study as its one driver reads and writes it. Nobody else writes, so the trials are kept in memory and
 nothing is read twice.
 
-A trial is WAITING from its proposal until it is handed out, then RUNNING, then COMPLETE, PRUNED or FAIL. What
-a dead driver left RUNNING is the next one's to go on with; what one that ended in good order left is WAITING.
+A trial is WAITING from its proposal until it is started, then RUNNING, then COMPLETE, PRUNED or FAIL. A
+driver that ends in good order sets its unfinished trials back to WAITING; one that is killed leaves them
+RUNNING, and the next driver starts them again. Every change of state is in this file.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from search.study.attributes import ELAPSED_S, GPU_SECONDS, REUSED
+from search.study.attributes import ELAPSED_S, ENDED_BY, GPU_SECONDS, REUSED, EndedBy
 from search.study.study import transaction
 
 
-@dataclass(kw_only=True)
-class Entry:
-    """A trial: `curve` is epoch -> value, `read` the stages it found built when it was first handed out, None
-    before that.
-    """
-
-    trial_id: int
-    state: TrialState
-    params: Mapping[str, Any]
-    curve: dict[int, float]
-    read: tuple[str, ...] | None
-
-
 class Ledger:
-    """A study with its trials in memory."""
+    """A study with its trials in memory.
+
+    `trials` holds them by number, as Optuna's FrozenTrial. They change with every write, so whoever keeps one
+    sees its newest state. `gpu_s` and `num_finished` are sums over finished trials, `elapsed_s` is how long
+    all earlier runs of the sweep took.
+    """
 
     def __init__(self, study: optuna.Study) -> None:
         self.study = study
         self._storage = study._storage
-        self.entries: dict[int, Entry] = {}
-        self.gpu_s = 0.0  # of finished trials
-        for trial in study.get_trials(deepcopy=False):
-            self._enter(trial)
-            self.gpu_s += GPU_SECONDS.of(trial)
-        self.num_finished = sum(entry.state.is_finished() for entry in self.entries.values())
-        self.elapsed_s = ELAPSED_S.of(study)  # of all runs so far
+        # Optuna shares finished trials with its own cache, and those never change.
+        self.trials: dict[int, FrozenTrial] = {
+            trial.number: trial if trial.state.is_finished() else copy.deepcopy(trial)
+            for trial in study.get_trials(deepcopy=False)
+        }
+        self.gpu_s = sum(GPU_SECONDS.of(trial) for trial in self.trials.values())
+        self.num_finished = sum(trial.state.is_finished() for trial in self.trials.values())
+        self.elapsed_s = ELAPSED_S.of(study)
 
     def __len__(self) -> int:
-        """Trials in any state."""
-        return len(self.entries)
+        """The number of trials in any state."""
+        return len(self.trials)
 
     def transaction(self) -> AbstractContextManager[None]:
-        """What is written in the block is in the study as a whole, or not at all."""
+        """What the block writes is in the study as a whole, or not at all."""
         return transaction(self.study)
 
-    def add(
-        self,
-        params: Mapping[str, Any],
-        space: Mapping[str, BaseDistribution],
-        *,
-        user_attrs: Mapping[str, Any],
-        system_attrs: Mapping[str, Any],
-    ) -> int:
-        """A new trial, WAITING; its number. One write: a trial is in the study whole or not at all."""
-        number = len(self.entries)
-        trial = optuna.trial.create_trial(
-            state=TrialState.WAITING,
-            params=dict(params),
-            distributions=dict(space),
-            user_attrs=dict(user_attrs),
-            system_attrs=dict(system_attrs),
-        )
-        trial_id = self._storage.create_new_trial(self.study._study_id, template_trial=trial)
-        self.entries[number] = Entry(
-            trial_id=trial_id, state=trial.state, params=trial.params, curve={}, read=None
-        )
-        return number
+    def add(self, trial: FrozenTrial, attributes: Mapping[str, Any]) -> None:
+        """Add a WAITING trial under the next free number, with user attributes. This is one write: a trial is
+        in the study as a whole, or not at all.
+        """
+        trial.number = len(self.trials)
+        trial.user_attrs = dict(attributes)
+        trial._trial_id = self._storage.create_new_trial(self.study._study_id, template_trial=trial)
+        self.trials[trial.number] = trial
 
-    def start(self, number: int, built: Sequence[str]) -> Entry:
-        """The trial is RUNNING; `built` are the stages it need not build, if this is its first start."""
-        entry = self.entries[number]
-        if entry.state == TrialState.WAITING:
-            self._storage.set_trial_state_values(entry.trial_id, TrialState.RUNNING)
-            entry.state = TrialState.RUNNING
-        if entry.read is None:
-            entry.read = tuple(built)
-            self._storage.set_trial_user_attr(entry.trial_id, REUSED.name, list(built))
-        return entry
+    def start(self, number: int, built: Sequence[str]) -> FrozenTrial:
+        """Set a trial RUNNING. At its first start, `built` are the names of its stages that are built."""
+        trial = self.trials[number]
+        if trial.state == TrialState.WAITING:
+            self._set_state(trial, TrialState.RUNNING)
+        if REUSED.of(trial) is None:
+            self._set_attributes(trial, REUSED.item(list(built)))
+        return trial
 
     def report(self, number: int, epoch: int, value: float) -> bool:
-        """A point of a trial's curve; False if it is there already."""
-        entry = self.entries[number]
-        if epoch in entry.curve:
+        """Add a point to a trial's curve; False if it is there already."""
+        trial = self.trials[number]
+        if epoch in trial.intermediate_values:
             return False
-        # Not by Optuna's Trial: that refuses curves where there are several objectives.
-        self._storage.set_trial_intermediate_value(entry.trial_id, epoch, value)
-        entry.curve[epoch] = value
+        # Optuna's Trial.report refuses curves in studies with several objectives.
+        self._storage.set_trial_intermediate_value(trial._trial_id, epoch, value)
+        trial.intermediate_values[epoch] = value
         return True
 
     def finish(
-        self, number: int, state: TrialState, values: Sequence[float] | None, attrs: Mapping[str, Any]
+        self,
+        number: int,
+        state: TrialState,
+        values: Sequence[float] | None,
+        attributes: Mapping[str, Any],
     ) -> None:
-        """The trial is over; PRUNED, its value is the last of its curve, as Optuna has it. Attributes come
-        first: a finished trial takes none.
+        """Set a trial COMPLETE, PRUNED or FAIL. As in Optuna, the value of a pruned trial is the last of its
+        curve. Attributes are written first, because Optuna refuses to change a finished trial.
         """
-        entry = self.entries[number]
-        for key, value in attrs.items():
-            self._storage.set_trial_user_attr(entry.trial_id, key, value)
-        if state == TrialState.PRUNED and entry.curve and len(self.study.directions) == 1:
-            values = [entry.curve[max(entry.curve)]]
-        # Not by Optuna's `tell`: that reads the trial twice.
-        self._storage.set_trial_state_values(entry.trial_id, state, values)
-        entry.state = state
+        trial = self.trials[number]
+        self._set_attributes(trial, attributes)
+        curve = trial.intermediate_values
+        if state == TrialState.PRUNED and curve and len(self.study.directions) == 1:
+            values = [curve[max(curve)]]
+        self._set_state(trial, state, values)
         self.num_finished += 1
-        self.gpu_s += attrs.get(GPU_SECONDS.name, 0.0)
+        self.gpu_s += GPU_SECONDS.of(trial)
 
     def suspend(self, number: int) -> None:
-        """The trial, which nobody runs any more, is WAITING for the next run of the sweep."""
-        entry = self.entries[number]
-        if entry.state == TrialState.RUNNING:
-            self._storage.set_trial_state_values(entry.trial_id, TrialState.WAITING)
-            entry.state = TrialState.WAITING
+        """Set a trial that nobody runs any more back to WAITING."""
+        trial = self.trials[number]
+        if trial.state == TrialState.RUNNING:
+            self._set_state(trial, TrialState.WAITING)
 
-    def keep_elapsed(self, elapsed_s: float) -> None:
-        """How long the sweep has run, this run included."""
+    def write_elapsed(self, elapsed_s: float) -> None:
+        """Write how long the sweep has run, this run included."""
         ELAPSED_S.write(self.study, round(elapsed_s, 3))
 
-    def _enter(self, trial: FrozenTrial) -> None:
-        read = REUSED.of(trial)
-        self.entries[trial.number] = Entry(
-            trial_id=trial._trial_id,
-            state=trial.state,
-            params=trial.params,
-            curve=dict(trial.intermediate_values),
-            read=None if read is None else tuple(read),
-        )
+    def close(self, elapsed_s: float, ended_by: EndedBy) -> None:
+        """End a run of the sweep: suspend what is unfinished, and write how long it ran and why it ended."""
+        with self.transaction():
+            for number in self.trials:
+                self.suspend(number)
+            self.write_elapsed(elapsed_s)
+            ENDED_BY.write(self.study, ended_by)
+
+    def _set_state(
+        self, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None = None
+    ) -> None:
+        # Not by Optuna's Study.tell, which reads the trial twice.
+        self._storage.set_trial_state_values(trial._trial_id, state, values)
+        trial.state = state
+        if values is not None:
+            trial.values = list(values)
+
+    def _set_attributes(self, trial: FrozenTrial, attributes: Mapping[str, Any]) -> None:
+        for name, value in attributes.items():
+            self._storage.set_trial_user_attr(trial._trial_id, name, value)
+            trial.set_user_attr(name, value)

@@ -75,6 +75,11 @@ def open_study(
     return study
 
 
+def study_id(study: optuna.Study) -> int:
+    """The number of a study in its storage, as it stands in the addresses of optuna-dashboard."""
+    return study._study_id
+
+
 @contextmanager
 def transaction(study: optuna.Study) -> Iterator[None]:
     """What the block writes to the study is there at its end, all or nothing, and the disk is waited for

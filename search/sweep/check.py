@@ -94,7 +94,9 @@ def check(
     for the first thing that would stop a sweep.
     """
     distributions(experiment.search)
-    require_place(experiment.resources.trial, (this_machine(),) if nodes is None else nodes)
+    known_nodes = (this_machine(),) if nodes is None else nodes
+    if known_nodes:
+        require_place(experiment.resources.trial, known_nodes)
     sources = read_sources(experiment)
     num_beats = read_database(sources, on_progress)
     flags, durations_s = read_cohort(sources, on_progress)

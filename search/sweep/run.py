@@ -3,7 +3,7 @@
 import functools
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -25,10 +25,9 @@ from search.scheduling.session import Session
 from search.study.config import keep_identity
 from search.study.folder import driver_lock, sweep_dir
 from search.study.study import open_study
-from search.study.update import TrialUpdate
+from search.study.update import Listener
 
 REFIT_SHARE: Final = 0.02  # of a sweep's time that the refit of its winner may add
-Listener = Callable[[TrialUpdate], None]
 
 
 def run_sweep(
@@ -36,7 +35,7 @@ def run_sweep(
     *,
     address: str | None = None,
     warm_start: str | None = None,
-    on_update: Callable[[TrialUpdate], None] = lambda update: None,
+    on_update: Listener = lambda update: None,
     on_progress: OnProgress = lambda what, done, total: None,
 ) -> Leaderboard:
     """Run sweep `experiment.name` until `search.trials` trials are finished or another budget is used up, and
@@ -71,11 +70,6 @@ def run_sweep(
         )
         keep_identity(study, folder, experiment, plan_of(experiment))
         _name_objectives(study, experiment)
-        listeners = [
-            on_update,
-            ArtifactLinks(study, store).on_update,
-            EventFiles(folder / "tensorboard").on_update,
-        ]
         session = Session(
             study,
             experiment,
@@ -86,7 +80,11 @@ def run_sweep(
             ),
             foreknown=functools.partial(foreknown, num_leads=len(sources.cohort_leads)),
             first=first_points(study, experiment, warm_start),
-            on_update=functools.partial(_tell, listeners),
+            listeners=(
+                on_update,
+                ArtifactLinks(study, store).on_update,
+                EventFiles(folder / "tensorboard").on_update,
+            ),
         )
         try:
             session.look_ahead()
@@ -95,7 +93,7 @@ def run_sweep(
                 from search.cluster.tuner import run_on_ray
 
                 start_s = time.monotonic()
-                run_on_ray(session, experiment, sources, address=address, study=study, listeners=listeners)
+                run_on_ray(session, experiment, sources, address=address)
                 searched_s = time.monotonic() - start_s
         finally:
             session.close()
@@ -115,11 +113,6 @@ def _name_objectives(study: optuna.Study, experiment: Experiment) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)  # the only public way
             study.set_metric_names(names)
-
-
-def _tell(listeners: list[Listener], update: TrialUpdate) -> None:
-    for listener in listeners:
-        listener(update)
 
 
 @contextmanager

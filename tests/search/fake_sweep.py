@@ -115,7 +115,7 @@ class World:
             prepare=self.prepare,
             foreknown=lambda experiment: {"trainable_parameters": float(experiment.pretrain.depth)},
             first=self.first,
-            on_update=self.updates.append,
+            listeners=[self.updates.append],
             clock_s=lambda: self.now_s,
         )
 

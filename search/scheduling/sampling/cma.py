@@ -1,9 +1,14 @@
-"""CMA-ES on a study, without a pickle in it.
+"""CMA-ES on a study, without a pickle in the study.
 
-The same algorithm as Optuna's CmaEsSampler, on the same library (`cmaes`). Optuna's keeps its state in the
-study as a pickle and loads it from there; whoever can write to the study could so run code in the driver.
-Here a trial keeps the number of its generation, and the state is computed again from the finished trials:
-a proposal depends on them and on the seed alone, also in a sweep that was killed.
+The algorithm of Optuna's CmaEsSampler, on the same library (`cmaes`). Here the study stores only the
+generation of each trial, and the optimiser's state is computed again from the finished trials. So a proposal
+depends on them and on the seed alone, even in a sweep that was killed and resumed.
+
+Why not a ready-made sampler (looked at in Optuna 5.0.0):
+- Optuna's CmaEsSampler stores a pickle of its optimiser in the study and loads it from there. Anyone who can
+  write to the study could run code in the driver. It has no JSON state.
+- OptunaHub's CmaEsSampler (optunahub-registry pull request 269) can keep its state in memory, where a killed
+  sweep loses it. OptunaHub also downloads samplers when they are used; they are not packages.
 """
 
 import math
@@ -24,7 +29,6 @@ from search.study.attributes import generation_of, write_generation
 
 SIGMA = 1 / 6  # of the first generation; the space is the unit cube
 MAX_RESAMPLING_PER_DIMENSION = 10
-INITIAL_SEED = 1  # of a generator that is seeded anew before it is used
 
 Numeric = FloatDistribution | IntDistribution
 
@@ -32,8 +36,8 @@ Numeric = FloatDistribution | IntDistribution
 class ReplayedCmaEs(BaseSampler):
     """CMA-ES (Hansen & Ostermeier 2001, doi 10.1162/106365601750190398) over the ranges of a space.
 
-    It knows no categories; lists of choices, and all of the first trial, are left to TPE. The first
-    generation is centred in the middle of the space. Trials that were pruned or failed teach it nothing.
+    Lists of choices, and the whole first trial, are left to TPE. The first generation is centred in the
+    middle of the space. Pruned and failed trials are ignored.
     """
 
     def __init__(self, *, seed: int) -> None:
@@ -42,10 +46,10 @@ class ReplayedCmaEs(BaseSampler):
         self._space = IntersectionSearchSpace()
 
     def reseed_rng(self) -> None:
-        """Nothing: another process makes its own sampler, with a seed of its own."""
+        """Do nothing: each process makes its own sampler with its own seed."""
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """The ranges that all trials so far have in common."""
+        """The ranges that all trials so far share."""
         common = self._space.calculate(study)
         return {
             name: distribution
@@ -56,9 +60,9 @@ class ReplayedCmaEs(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """A point of the present generation. Raises ValueError if the study has several objectives."""
+        """A point of the current generation. Raises ValueError if the study has several objectives."""
         if len(study.directions) > 1:
-            raise ValueError("CMA-ES knows one objective, and the study has several (multi-objective)")
+            raise ValueError("CMA-ES takes one objective, but the study has several (multi-objective)")
         axes = {name: axis for name, axis in search_space.items() if isinstance(axis, Numeric)}
         rest = {
             name: self.sample_independent(study, trial, name, distribution)
@@ -68,8 +72,8 @@ class ReplayedCmaEs(BaseSampler):
         if not axes:
             return rest
         complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        optimizer = _replay(axes, complete, sign=-1 if study.direction == StudyDirection.MAXIMIZE else 1)
-        optimizer._rng.seed(self._seed)  # as Optuna does: `cmaes` takes a seed when it starts only
+        sign = -1 if study.direction == StudyDirection.MAXIMIZE else 1  # `cmaes` minimises
+        optimizer = _replay(axes, complete, sign=sign, seed=self._seed)
         point = optimizer.ask()
         write_generation(study, trial, optimizer.generation)
         return rest | {
@@ -79,20 +83,24 @@ class ReplayedCmaEs(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """A value for what has no range."""
+        """A value for a parameter that is not a range."""
         if len(study.directions) > 1:
-            raise ValueError("CMA-ES knows one objective, and the study has several (multi-objective)")
+            raise ValueError("CMA-ES takes one objective, but the study has several (multi-objective)")
         return self._others.sample_independent(study, trial, param_name, param_distribution)
 
 
-def _replay(axes: Mapping[str, Numeric], complete: Sequence[FrozenTrial], *, sign: int) -> cmaes.CMA:
-    """The state after all generations of which enough trials are complete."""
+def _replay(
+    axes: Mapping[str, Numeric], complete: Sequence[FrozenTrial], *, sign: int, seed: int
+) -> cmaes.CMA:
+    """The optimiser after all generations that have enough complete trials. Random numbers are drawn only
+    for new points, so `seed` is that of the next point.
+    """
     num_axes = len(axes)
     optimizer = cmaes.CMA(
         mean=np.full(num_axes, 0.5),
         sigma=SIGMA,
         bounds=np.tile([0.0, 1.0], (num_axes, 1)),
-        seed=INITIAL_SEED,
+        seed=seed,
         n_max_resampling=MAX_RESAMPLING_PER_DIMENSION * num_axes,
     )
     by_generation: dict[int, list[FrozenTrial]] = defaultdict(list)
@@ -101,8 +109,8 @@ def _replay(axes: Mapping[str, Numeric], complete: Sequence[FrozenTrial], *, sig
         if generation is not None and axes.keys() <= trial.params.keys():
             by_generation[generation].append(trial)
     while len(trials := by_generation[optimizer.generation]) >= optimizer.population_size:
-        told = trials[: optimizer.population_size]
-        optimizer.tell([(_to_unit(axes, trial.params), sign * _value(trial)) for trial in told])
+        population = trials[: optimizer.population_size]
+        optimizer.tell([(_to_unit(axes, trial.params), sign * _value(trial)) for trial in population])
     return optimizer
 
 
@@ -131,7 +139,9 @@ def _from_unit(axis: Numeric, unit: float) -> int | float:
 
 
 def _bounds(axis: Numeric) -> tuple[float, float]:
-    """What 0 and 1 stand for: steps have half of theirs on either side, so that all are equally wide."""
+    """The values that 0 and 1 stand for. The ends of a stepped axis get half a step more, so that all steps
+    are equally wide.
+    """
     half = 0.5 * axis.step if axis.step is not None else 0.0
     low, high = axis.low - half, axis.high + half
     return (math.log(low), math.log(high)) if axis.log else (low, high)

@@ -11,10 +11,10 @@ from crtcore.model.backbones import Backbone
 from crtcore.model.freezing import freeze_groups
 from search.study.study import Direction
 
-METRIC: Final = "auc"  # of the stage `finetune`: patient-wise, the mean over folds; learning curves are of it
+METRIC: Final = "auc"  # patient-wise, mean over folds, of the stage `finetune`; learning curves show it
 DIRECTIONS: Final[Mapping[str, Direction]] = {METRIC: "maximize", "trainable_parameters": "minimize"}
 
-# The objectives of an experiment that are known before anything is run.
+# The objectives of an experiment that are known before it is run.
 Foreknown = Callable[[Experiment], Mapping[str, float]]
 
 
@@ -24,8 +24,8 @@ def directions(experiment: Experiment) -> list[Direction]:
 
 
 def foreknown(experiment: Experiment, *, num_leads: int) -> dict[str, float]:
-    """`trainable_parameters`: the weights of the groups that are not frozen, and one for each input of the
-    head and one more, whatever the head. No network is built for it: only its shapes are.
+    """`trainable_parameters`: the weights of the groups that are not frozen, plus those of a linear head,
+    even if the experiment has another head. Only the network's shapes are built, not its weights.
     """
     pretrain, finetune = experiment.pretrain, experiment.finetune
     num_body, num_features = _unfrozen(pretrain.architecture, pretrain.depth, finetune.frozen_groups)
@@ -35,7 +35,7 @@ def foreknown(experiment: Experiment, *, num_leads: int) -> dict[str, float]:
 
 
 def is_within(bounds: Mapping[Bounded, float], quantities: Mapping[str, float]) -> bool:
-    """Whether no quantity exceeds its bound."""
+    """Whether every quantity is within its bound."""
     return all(quantities[name] <= bound for name, bound in bounds.items())
 
 

@@ -1,19 +1,19 @@
-"""The next point to try. A proposal depends on the sweep's seed, its own number and the finished trials,
-never on the process that asks: so a sweep that was killed goes on with the proposals it would have made.
+"""The next point to try. It depends on the sweep's seed, the trial's number and the finished trials only,
+not on the process that asks. So a sweep that was killed and resumed makes the proposals it would have made
+anyway.
 """
 
 import copy
 import itertools
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from crtcore.config import SearchConfig
 from crtcore.errors import ConfigError
@@ -31,25 +31,16 @@ SAMPLERS: Mapping[str, Callable[[int], BaseSampler]] = {
     "cmaes": lambda seed: ReplayedCmaEs(seed=seed),
     "random": lambda seed: RandomSampler(seed=seed),
 }
-# Of the points that a sampler prefers, so many in a row may exceed a bound before any point will do; of
-# those, so many before there seems to be none that does not.
+# A sampler is asked this often for a point that is allowed; after that, points are drawn at random.
 MAX_REFUSED = 4
 MAX_REFUSED_AT_RANDOM = 1000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Suggestion:
-    """A point, and what its sampler must find with it in the study."""
-
-    params: Params
-    system_attrs: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Sampling:
     """The sampler of a config on its space.
 
-    `is_allowed` says which points may be proposed at all, `first` are points, or parts of points, that are
-    proposed before the sampler's own.
+    `is_allowed` says whether a point may be proposed. `first` are points to propose before the sampler's own;
+    a point may leave parameters to the sampler.
     """
 
     def __init__(
@@ -75,34 +66,35 @@ class Sampling:
 
     @property
     def num_proposals(self) -> int:
-        """How many proposals the sweep makes in all: `search.trials`, or fewer if a grid has no more."""
+        """How many proposals the sweep makes in all: `search.trials`, or fewer if a grid has fewer points."""
         return min(self._search.trials, len(self._grid)) if self._grid else self._search.trials
 
-    def propose(self, study: optuna.Study, number: int) -> Suggestion:
-        """Trial `number`'s parameters; writes nothing to the study.
+    def propose(self, study: optuna.Study, number: int) -> FrozenTrial:
+        """Trial `number`, WAITING, with its parameters and what its sampler needs to find with it. It is not
+        written to the study.
 
         Raises ConfigError if no point is allowed.
         """
         if self._grid:
-            return Suggestion(params=self._grid[number])
+            return self._trial(self._grid[number])
         name = self._search.sampler
         trials = [] if name == "random" else [_seen(trial) for trial in study.get_trials(deepcopy=False)]
         for attempt in range(MAX_REFUSED):
-            suggestion = self._ask(name, trials, number, attempt)
-            if self._is_allowed(suggestion.params):
-                return suggestion
+            trial = self._ask(name, trials, number, attempt)
+            if self._is_allowed(trial.params):
+                return trial
         for attempt in range(MAX_REFUSED, MAX_REFUSED + MAX_REFUSED_AT_RANDOM):
-            suggestion = self._ask("random", [], number, attempt)
-            if self._is_allowed(suggestion.params):
-                return suggestion
+            trial = self._ask("random", [], number, attempt)
+            if self._is_allowed(trial.params):
+                return trial
         raise _nothing_allowed(self._search)
 
-    def _ask(self, name: str, trials: Sequence[FrozenTrial], number: int, attempt: int) -> Suggestion:
+    def _ask(self, name: str, trials: Sequence[FrozenTrial], number: int, attempt: int) -> FrozenTrial:
         names = ("sampler", number, attempt) if attempt else ("sampler", number)
         # NumPy's legacy generator, which Optuna uses, takes 32-bit seeds.
         sampler = SAMPLERS[name](child_seed(self._seed, *names) % 2**32)
-        # Asked of a copy in memory: `ask` writes a trial and its parameters one by one, and the study gets
-        # them all at once.
+        # A copy of the study in memory is asked: `ask` writes a trial and its parameters one by one, but the
+        # real study must get them all at once.
         study = optuna.create_study(
             directions=[DIRECTIONS[objective] for objective in self._search.objectives], sampler=sampler
         )
@@ -110,13 +102,21 @@ class Sampling:
         if number < len(self._first):
             study.enqueue_trial(self._first[number])
         study.ask(self._space)
-        trial = study.get_trials(deepcopy=False)[-1]
-        attrs = {key: value for key, value in trial.system_attrs.items() if key == GENERATION}
-        return Suggestion(params=trial.params, system_attrs=attrs)
+        asked = study.get_trials(deepcopy=False)[-1]
+        kept = {key: value for key, value in asked.system_attrs.items() if key == GENERATION}
+        return self._trial(asked.params, kept)
+
+    def _trial(self, params: Params, system_attrs: Mapping[str, Any] | None = None) -> FrozenTrial:
+        return create_trial(
+            state=TrialState.WAITING,
+            params=dict(params),
+            distributions=dict(self._space),
+            system_attrs=dict(system_attrs or {}),
+        )
 
 
 def _seen(trial: FrozenTrial) -> FrozenTrial:
-    """A trial as samplers shall see it: one that waits for a later run is, to them, running."""
+    """A trial for the sampler to see: one that waits counts as running, since it will be run."""
     if trial.state != TrialState.WAITING:
         return trial
     running = copy.copy(trial)
@@ -136,6 +136,6 @@ def _grid(space: Space) -> list[Params]:
 def _nothing_allowed(search: SearchConfig) -> ConfigError:
     bounds = ", ".join(f"{name} at most {bound:,.0f}" for name, bound in search.constraints.items())
     return ConfigError(
-        f"no point of search.space keeps search.constraints ({bounds or 'none'}) and consists of settings "
-        "that go together; raise the bound, or add choices such as more frozen groups"
+        f"no point of search.space keeps search.constraints ({bounds or 'none'}) with settings that can be "
+        "combined; raise the bound, or add choices such as more frozen groups"
     )

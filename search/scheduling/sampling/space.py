@@ -1,4 +1,4 @@
-"""What may be searched: the config's space -> Optuna distributions, every choice validated up front."""
+"""What may be searched: the config's space as Optuna distributions, with every choice validated."""
 
 import difflib
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ SECTIONS: Mapping[str, type[Settings]] = {
     "pretrain": PretrainConfig,
     "finetune": FinetuneConfig,
 }
-# All trials are scored on the same folds: only then do their scores compare.
+# The same for all trials, because scores on different folds cannot be compared.
 FIXED_KEYS = frozenset({"finetune.folds", "finetune.repeats"})
 SEARCHABLE_KEYS = tuple(
     key
@@ -40,9 +40,9 @@ SEARCHABLE_KEYS = tuple(
 def distributions(search: SearchConfig) -> dict[str, BaseDistribution]:
     """The distribution of each searched key, in the order of the config.
 
-    Lists become categorical; ranges become float or, where the setting is a whole number, int. Raises
-    ConfigError for a key that may not be searched, a value the setting would refuse, or a range where a list
-    is needed.
+    Lists become categorical. Ranges become float, or int if the setting is a whole number. Raises ConfigError
+    for a key that may not be searched, a value that the setting does not allow, or a range where a list is
+    needed.
     """
     if not search.space and search.trials > 1:
         raise ConfigError(
@@ -70,8 +70,8 @@ def _range(key: str, options: FloatRange, sampler: str) -> BaseDistribution:
     kind = SECTIONS[section].model_fields[field].annotation
     if section != "finetune":
         raise ConfigError(
-            f"search.space.{key} must be a list: trials share what is built before fine-tuning, and no two "
-            "trials ever draw the same value from a range"
+            f"search.space.{key} must be a list: trials share the stages before fine-tuning, and two trials "
+            "practically never draw the same value from a range"
         )
     if sampler == "grid":
         raise ConfigError(f"search.space.{key} must be a list: search.sampler grid cannot cover a range")
@@ -88,15 +88,15 @@ def _validated(key: str, value: bool | int | float | str) -> Any:
     try:
         settings = SECTIONS[section].model_validate({field: value})
     except ValidationError as error:
-        raise ConfigError(f"search.space.{key}: {value!r} is refused: {error.errors()[0]['msg']}") from error
+        raise ConfigError(
+            f"search.space.{key}: {value!r} is not allowed: {error.errors()[0]['msg']}"
+        ) from error
     return getattr(settings, field)
 
 
 def _refusal(key: str) -> str:
     if key in FIXED_KEYS:
-        return (
-            f"{key} is the same for all trials, or their scores would not compare; set it in its own section"
-        )
+        return f"{key} must be the same for all trials to compare their scores; set it in its own section"
     nearest = difflib.get_close_matches(key, SEARCHABLE_KEYS, n=1, cutoff=0.6)
     hint = f"did you mean {nearest[0]!r}?" if nearest else f"choose from {', '.join(SEARCHABLE_KEYS)}"
     return f"{key!r} cannot be searched; {hint}"

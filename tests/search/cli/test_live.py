@@ -123,7 +123,7 @@ def test_at_two_hundred_trials_it_shows_the_running_and_the_ten_best() -> None:
     first_words = [line.split()[0] for line in text.splitlines()[:-2]]
     shown = [int(word) for word in first_words if word.isdigit()]
     assert shown == [*range(190, 200), *range(149, 139, -1)]
-    assert "10 running, 0 waiting, 150 complete, 40 pruned, 0 fail" in text
+    assert "150 complete, 40 pruned, 10 running, 0 waiting, 0 fail" in text
     assert "190/200" in text
     assert len(text.splitlines()) < 40
 

@@ -5,17 +5,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import ray
-from optuna.distributions import IntDistribution
-from optuna.trial import TrialState, create_trial
 from ray.tune.experiment import Trial
 
 from crtcore.training.engine.epochs import EpochReport
 from search.cluster.prometheus import SweepMetrics
-from search.study.study import open_study
 from search.study.update import State, TrialUpdate
 
 DEADLINE_S = 60.0
@@ -42,8 +38,10 @@ def metrics_url() -> Iterator[str]:
         ray.shutdown()
 
 
-def update(number: int, state: State, value: float | None = None) -> TrialUpdate:
-    return TrialUpdate(number=number, state=state, params={}, value=value)
+def update(
+    number: int, state: State, value: float | None = None, reused: tuple[str, ...] = ()
+) -> TrialUpdate:
+    return TrialUpdate(number=number, state=state, params={}, value=value, reused=reused)
 
 
 def scraped(url: str, wanted: set[str]) -> dict[str, float]:
@@ -71,20 +69,11 @@ def scraped(url: str, wanted: set[str]) -> dict[str, float]:
 
 
 @pytest.mark.ray
-def test_prometheus_sees_the_sweep(metrics_url: str, tmp_path: Path) -> None:
-    study = open_study(str(tmp_path), "observed", create=True)
-    for read in ([], ["pretrain"]):
-        study.add_trial(
-            create_trial(
-                state=TrialState.RUNNING,
-                params={"depth": 18},
-                distributions={"depth": IntDistribution(18, 34)},
-                user_attrs={"read": read},
-            )
-        )
-    metrics = SweepMetrics(study)
+def test_prometheus_sees_the_sweep(metrics_url: str) -> None:
+    metrics = SweepMetrics("observed")
+    metrics.on_update(update(0, "WAITING"))
     metrics.on_update(update(0, "RUNNING"))
-    metrics.on_update(update(1, "RUNNING"))
+    metrics.on_update(update(1, "RUNNING", reused=("pretrain",)))
     for number in (0, 1):
         trial = Trial("observed", config={"number": number}, stub=True)
         for stage in ("pretrain", "finetune"):
@@ -100,6 +89,7 @@ def test_prometheus_sees_the_sweep(metrics_url: str, tmp_path: Path) -> None:
         "ray_crtsearch_trials complete observed": 2,
         "ray_crtsearch_trials observed running": 2,
         "ray_crtsearch_trials fail observed": 0,
+        "ray_crtsearch_trials observed waiting": 0,
         "ray_crtsearch_images_per_s observed": 150.0,
         "ray_crtsearch_stages_reused_total observed pretrain": 1,
         "ray_crtsearch_stages_built_total observed pretrain": 1,

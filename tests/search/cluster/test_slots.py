@@ -7,7 +7,8 @@ from crtcore.config import TrialResources
 from crtcore.errors import StorageError, SweepError
 from search.cluster.connection import connected, node_resources
 from search.cluster.shared_storage import ask_nodes, look_for, require_shared
-from search.cluster.slots import GROWTH_TIMEOUT_S, Slots, bundle, num_fitting
+from search.cluster.slots import GROWTH_TIMEOUT_S, Slots, bundle
+from search.scheduling.placement import num_fitting
 
 HEAD = {"memory": 1e9}
 WORKER = {"CPU": 4.0, "GPU": 1.0}

@@ -15,7 +15,8 @@ from ray.util.placement_group import PlacementGroup, placement_group, remove_pla
 
 from crtcore.config import TrialResources
 from search.cluster.connection import connected, node_resources
-from search.cluster.slots import bundle, num_fitting
+from search.cluster.slots import bundle
+from search.scheduling.placement import num_fitting
 
 NODES = ((0, 0), (8, 2), (3, 1), (2, 0))  # CPUs and GPUs; the first is a head without room
 PLACED_WITHIN_S = 30.0

@@ -27,7 +27,16 @@ STAGE = Stage(name="finetune", config={"frozen_groups": 5}, inputs=(), version=1
 
 
 def update(state: State = "RUNNING", stage: str | None = "finetune", epoch: int = 4) -> TrialUpdate:
-    return TrialUpdate(number=0, state=state, params={}, stage=stage, epoch=epoch, num_epochs=4, value=0.7)
+    return TrialUpdate(
+        number=0,
+        state=state,
+        params={},
+        stages={"pretrain": "0", "features": None, "finetune": STAGE.digest},
+        stage=stage,
+        epoch=epoch,
+        num_epochs=4,
+        value=0.7,
+    )
 
 
 @pytest.fixture
@@ -43,7 +52,6 @@ def study(tmp_path: Path) -> optuna.Study:
             state=TrialState.RUNNING,
             params={"frozen_groups": 5},
             distributions={"frozen_groups": IntDistribution(0, 5)},
-            user_attrs={"stages": {"pretrain": "0", "features": None, "finetune": STAGE.digest}},
         )
     )
     return study

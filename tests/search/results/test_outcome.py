@@ -6,8 +6,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from search.results.outcome import ENDINGS, Failure, outcome_of, sweep_outcome
-from search.scheduling.session import EndedBy
-from search.study.attributes import ELAPSED_S, ENDED_BY
+from search.study.attributes import ELAPSED_S, ENDED_BY, EndedBy
 from search.study.study import open_study
 
 
@@ -49,7 +48,7 @@ def test_the_report_names_the_budget_and_groups_what_failed(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("ended_by", ENDINGS)
-def test_every_ending_has_a_sentence(ended_by: str) -> None:
+def test_every_ending_has_a_sentence(ended_by: EndedBy) -> None:
     study = optuna.create_study(direction="maximize")
     ENDED_BY.write(study, ended_by)
     assert ENDINGS[ended_by] in outcome_of(study).sentences()[0]

@@ -69,6 +69,6 @@ def test_a_trial_is_put_aside_between_its_stages(tmp_path: Path) -> None:
     assert sweep.updates[-1].message == "search.wall_clock is used up"
 
 
-def test_hours_of_a_gpu_that_no_trial_holds_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"search\.gpu_hours is set, but a trial holds no GPU"):
+def test_gpu_hours_without_a_gpu_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"search\.gpu_hours is set, but a trial uses no GPU"):
         world(tmp_path, {"gpu_hours": 5}).session()

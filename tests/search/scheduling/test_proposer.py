@@ -42,5 +42,5 @@ def test_settings_that_do_not_go_together_are_not_proposed(sampler: str) -> None
 
 
 def test_a_space_without_a_usable_point_is_refused() -> None:
-    with pytest.raises(ConfigError, match="settings that go together"):
+    with pytest.raises(ConfigError, match="settings that can be combined"):
         proposer("grid", ["svm"], [3, 4])

@@ -34,9 +34,9 @@ def is_out(pruner: Pruner, curve: Curve, *others: Curve, are_complete: bool = Fa
     """Whether trial 0 with that curve stops, beside trials 1, 2, ... with theirs."""
     for number, each in enumerate((curve, *others)):
         for epoch, value in each.items():
-            pruner.see(number, epoch, value)
+            pruner.add_point(number, epoch, value)
         if are_complete and number > 0:
-            pruner.see_complete(each)
+            pruner.add_complete(each)
     return pruner.is_out(0, curve)
 
 
@@ -66,7 +66,7 @@ def test_same_decisions_as_optuna(
         epoch = len(reported[number]) + 1
         value = curves[number][epoch - 1]
         reported[number][epoch] = value
-        ours.see(number, epoch, value)
+        ours.add_point(number, epoch, value)
         stops = ours.is_out(number, reported[number])
         trials[number].report(value, epoch)
         assert stops == trials[number].should_prune()
@@ -74,7 +74,7 @@ def test_same_decisions_as_optuna(
             study.tell(trials[number], state=optuna.trial.TrialState.PRUNED)
         elif epoch == NUM_EPOCHS:
             study.tell(trials[number], value)
-            ours.see_complete(reported[number])
+            ours.add_complete(reported[number])
         if stops or epoch == NUM_EPOCHS:
             going.remove(number)
 
@@ -116,12 +116,12 @@ def test_same_decisions_as_from_scratch(
         number = order.choice(going)
         curve, epoch = curves[number], len(curves[number]) + 1
         curve[epoch] = order.choice([0.5, 0.6, 0.7, order.random()])
-        ours.see(number, epoch, curve[epoch])
+        ours.add_point(number, epoch, curve[epoch])
         others = [other for other in curves if other is not curve]
         stops = ours.is_out(number, curve)
         assert stops == obvious(scheduler, curve, others, complete)
         if epoch == NUM_EPOCHS and not stops:
-            ours.see_complete(curve)
+            ours.add_complete(curve)
             complete.append(curve)
         if stops or epoch == NUM_EPOCHS or order.random() < 0.05:  # or failed
             going.remove(number)
@@ -143,7 +143,7 @@ def test_hyperband_is_successive_halving_in_brackets_as_optuna_draws_them(
     curves = [{epoch: order.choice([0.5, 0.6, 0.7]) for epoch in range(1, NUM_EPOCHS + 1)} for _ in trials]
     for epoch in range(1, NUM_EPOCHS + 1):
         for number, curve in enumerate(curves):
-            ours.see(number, epoch, curve[epoch])
+            ours.add_point(number, epoch, curve[epoch])
         for number, curve in enumerate(curves):
             mates = [
                 other
@@ -194,13 +194,13 @@ def test_hyperband_begins_to_stop_at_different_epochs() -> None:
     hyperband = pruner(1, 3, "hyperband")
     for mate in range(1000, 1100):  # some in each bracket
         for epoch in range(1, NUM_EPOCHS + 1):
-            hyperband.see(mate, epoch, 0.9)
+            hyperband.add_point(mate, epoch, 0.9)
     first_stop = set()
     for number in range(40):
         curve: dict[int, float] = {}
         for epoch in range(1, NUM_EPOCHS + 1):
             curve[epoch] = 0.1
-            hyperband.see(number, epoch, 0.1)
+            hyperband.add_point(number, epoch, 0.1)
             if hyperband.is_out(number, curve):
                 first_stop.add(epoch)
                 break

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from search.scheduling.session import LOOKAHEAD
+from search.scheduling.proposer import LOOKAHEAD
 from tests.search.fake_sweep import (
     EPOCH_IMAGES,
     EPOCH_S,
@@ -119,13 +119,13 @@ def test_trouble_that_is_overcome_leaves_no_trace_and_the_last_one_is_the_reason
     world = World(tmp_path, search_config("random", "none", trials=2))
     session = world.session()
     session.next(1)
-    session.trouble(0, "lost its node")
+    session.report_trouble(0, "lost its node")
     assert session.report(0, report_of("finetune", 1, 2, 0.7), node="there")
     assert session.report(0, report_of("finetune", 1, 2, 0.7), node="there")  # replayed after the restart
     assert not session.report(0, report_of("finetune", 2, 2, 0.7), node="there")
     session.next(1)
-    session.trouble(1, "lost its node")
-    session.trouble(1, "lost it again")
+    session.report_trouble(1, "lost its node")
+    session.report_trouble(1, "lost it again")
     session.fail(1)
     assert session.is_done
     assert [trial.state.name for trial in world.trials] == ["COMPLETE", "FAIL"]

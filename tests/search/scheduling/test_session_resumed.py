@@ -108,9 +108,9 @@ def test_a_defect_halts_the_sweep_before_it_fails_all_trials(tmp_path: Path) -> 
         assert not session.halted
         proposal = session.next(1)
         assert proposal is not None
-        session.trouble(proposal.number, reason)
+        session.report_trouble(proposal.number, reason)
         session.fail(proposal.number, "" if reason else "auc is nan after epoch 1")
-    assert session.halted == "3 trials in a row failed alike: no GPU"
+    assert session.halted == "3 trials in a row failed for one reason: no GPU"
     assert Counter(trial.state for trial in world.trials)[TrialState.FAIL] == 7
 
 

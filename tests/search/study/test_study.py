@@ -1,3 +1,4 @@
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from optuna.trial import TrialState, create_trial
 from sqlalchemy import event
 
 from crtcore.errors import SweepError
+from search.study import study as study_module
 from search.study.folder import JOURNAL_FILE, STUDY_FILE, URL_FILE, sweep_dir, sweep_exists, sweep_names
 from search.study.study import Direction, open_study, study_storage, transaction
 
@@ -177,3 +179,16 @@ def test_a_database_that_fails_is_told_as_optuna_tells_it(tmp_path: Path) -> Non
     with pytest.raises(StorageInternalError), transaction(study):
         study._storage.set_trial_user_attr(trial_id, "node", "here")
     assert read_again(tmp_path).user_attrs == {}
+
+
+def test_only_this_folder_uses_optuna_s_private_api() -> None:
+    """pyproject.toml bounds Optuna's version because of it."""
+    root = Path(study_module.__file__).parents[1]
+    private = re.compile(
+        r"study\._storage|study\._study_id|trial\._trial_id|_CachedStorage|\._backend\b|distribution\._"
+        r"|from optuna\._|from optuna\.\w+\._|set_trial_|create_new_trial"
+    )
+    outside = [path for path in sorted(root.rglob("*.py")) if path.parent.name != "study"]
+    assert len(outside) > 50
+    assert [str(path) for path in outside if private.search(path.read_text())] == []
+    assert private.search((root / "study" / "ledger.py").read_text())

@@ -125,7 +125,7 @@ def test_hours_and_bytes_are_estimated_from_what_is_not_built(tiny: Experiment) 
 
 def test_a_trial_that_can_never_be_placed_is_refused(tiny: Experiment) -> None:
     greedy = changed(tiny, resources={"trial": {"cpus": 10_000}})
-    with pytest.raises(SweepError, match=r"no node has 10000 CPUs .* could never be placed; lower resources"):
+    with pytest.raises(SweepError, match=r"no node has 10000 CPUs .*; lower resources"):
         check(greedy)
     with pytest.raises(SweepError, match="there are: 64 CPUs, 8 GPUs"):
         check(greedy, nodes=[{"CPU": 64.0, "GPU": 8.0}])
