@@ -29,8 +29,7 @@ from benchmarks.late_fusion.late_fusion import (
 )
 from crtcore.config import Experiment
 from crtcore.configfile import load_experiment
-from crtcore.data.prepare import arrhythmia_stage, run_prepare
-from crtcore.data.recording_shard import arrhythmia_jobs
+from crtcore.data.prepare import arrhythmia_set, run_prepare
 from crtcore.data.sources import Sources, arrhythmia_sources
 from crtcore.pipeline import open_store
 from crtcore.stages.stage import JSON, Stage
@@ -111,9 +110,9 @@ def _intra(experiment: Experiment) -> dict[str, JSON]:
 def _prepared(experiment: Experiment) -> tuple[StageStore, Stage]:
     sources = Sources(arrhythmia=arrhythmia_sources(experiment), cohort=(), patients=(), cohort_leads=())
     store = open_store(experiment)
-    stage = arrhythmia_stage(experiment, sources)
-    run_prepare(store, stage, arrhythmia_jobs(experiment, sources))
-    return store, stage
+    shards = arrhythmia_set(experiment, sources)
+    run_prepare(store, shards)
+    return store, shards.stage
 
 
 def _show(reports: Iterable[EpochReport]) -> None:

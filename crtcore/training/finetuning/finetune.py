@@ -17,7 +17,6 @@ from torch import nn
 from crtcore.config import Experiment
 from crtcore.data.loader import load_images
 from crtcore.data.splits import cohort_folds
-from crtcore.errors import ConfigError
 from crtcore.evaluation.metrics import auc, classification
 from crtcore.model.backbones import GROUPS
 from crtcore.model.checkpoint import load_backbone
@@ -38,16 +37,7 @@ CLASSIFICATION_FACTS: Final = ("accuracy", "sensitivity", "specificity")
 
 
 def finetune_stage(experiment: Experiment, pretrain: Stage, cohort: Stage) -> Stage:
-    """The identity of one trial: its fine-tuning settings, the seed, and the stages it reads.
-
-    Raises ConfigError for a scikit-learn head where some groups are to be trained.
-    """
-    head, frozen_groups = experiment.finetune.head, experiment.finetune.frozen_groups
-    if head != LINEAR and frozen_groups < len(GROUPS):
-        raise ConfigError(
-            f"finetune.head {head} is fitted to the features of a frozen network, and finetune.frozen_groups "
-            f"is {frozen_groups}; set it to {len(GROUPS)}, or the head to {LINEAR}"
-        )
+    """The identity of one trial: its fine-tuning settings, the seed, and the stages it reads."""
     features = features_stage(experiment, pretrain, cohort)
     return Stage(
         name="finetune",

@@ -8,6 +8,7 @@ from optuna.trial import create_trial
 
 from crtcore.config import Experiment
 from crtcore.configfile import load_experiment, override
+from crtcore.data.prepare import ShardSet
 from crtcore.errors import SweepError
 from crtcore.pipeline import Plan
 from crtcore.stages.stage import Stage
@@ -19,8 +20,8 @@ def plan(*, data: str = "a", code: int = 1) -> Plan:
         return Stage(name=name, config={"data": data}, inputs=(), version=version)
 
     return Plan(
-        arrhythmia=stage("arrhythmia"),
-        cohort=stage("cohort"),
+        arrhythmia_set=ShardSet(stage=stage("arrhythmia"), jobs=()),
+        cohort_set=ShardSet(stage=stage("cohort"), jobs=()),
         pretrain=stage("pretrain"),
         features=None,
         finetune=stage("finetune", code),
