@@ -84,11 +84,10 @@ class PretrainConfig(Settings):
     )
     depth: Depth = Field(default=18, description="layers of a resnet or resnet1d; the others have one depth")
     objective: Literal["aami5", "morphology5", "none"] = "aami5"
-    split: Literal["all", "inter_patient", "ds1_even", "ds1_odd", "intra_patient"] = Field(
+    split: Literal["all", "inter_patient", "intra_patient"] = Field(
         default="all",
         description="what is scored: nothing; the records of DS2 (of another database than mitdb, a random "
-        "half of the patients); every second record of DS1, trained on the others; a random fifth of all "
-        "beats, whose patients are trained on too",
+        "half of the patients); a random fifth of all beats, whose patients are trained on too",
     )
     balance: Literal["none", "weighted_loss", "balanced_sampling"] = "weighted_loss"
     images_per_epoch: PositiveInt | None = Field(

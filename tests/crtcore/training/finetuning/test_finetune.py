@@ -99,7 +99,7 @@ def test_too_few_patients_for_the_folds_are_refused(prepared: Prepared, untraine
 
 
 def test_divergence_is_reported_with_stage_and_epoch(prepared: Prepared, untrained: Stage) -> None:
-    with pytest.raises(DivergedError, match=r"finetune/\w+ left the finite numbers in epoch \d"):
+    with pytest.raises(DivergedError, match=r"finetune/\w+ diverged in epoch \d"):
         run(prepared, untrained, learning_rate=1e38)
 
 
