@@ -1,23 +1,64 @@
-"""Fixtures that all tests share."""
+"""Fixtures that all tests share, and how pytest-xdist spreads the tests over processes."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import psutil
 import pytest
-import torch
 
-from crtcore.config import Experiment
-from crtcore.simulation.write import simulate
+from tests import surroundings
 
-# One thread, as a trial has by default: two that wait for each other on a busy machine are far slower.
-torch.set_num_threads(1)
+surroundings.enter()  # before anything is imported that looks at HOME or at the temporary folder
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+if TYPE_CHECKING:
+    from crtcore.config import Experiment
+
+MAX_WORKERS = 8
+PATIENCE_S = 30.0  # Ray's processes look every few seconds whether their driver is alive
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """What `-n auto` is."""
+    return max(2, min(len(os.sched_getaffinity(0)), MAX_WORKERS))
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of a file in one process, and start with the files that may take longest."""
+    if not hasattr(config, "workerinput"):
+        return
+    limit_s: dict[Path, float] = {}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(str(item.path)))
+        mark = item.get_closest_marker("timeout")
+        limit_s[item.path] = max(limit_s.get(item.path, 0.0), mark.args[0] if mark is not None else 0.0)
+    items.sort(key=lambda item: -limit_s[item.path])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        surroundings.leave()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_left_behind() -> Iterator[None]:
+    before = surroundings.names_outside()
+    yield
+    left = surroundings.survivors(PATIENCE_S)
+    described = [f"{process.pid}: {' '.join(process.cmdline())}" for process in left]
+    for process in left:
+        process.kill()
+    psutil.wait_procs(left)
+    assert described == [], "processes that tests started and did not end"
+    assert surroundings.names_outside() - before == set(), "made by tests outside their temporary folders"
 
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of real recordings beside the repository: `mitdb/` and `ptbxl500/`."""
-    folder = REPOSITORY.parent / "shared" / "data"
+    folder = surroundings.REPOSITORY.parent / "shared" / "data"
     missing = [name for name in ("mitdb", "ptbxl500") if not (folder / name).is_dir()]
     if missing:
         pytest.skip(f"no {' and no '.join(missing)} in {folder}")
@@ -27,14 +68,18 @@ def data_dir() -> Path:
 @pytest.fixture(scope="session")
 def simulated_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small simulated data set: `mitdb/` (4 records of 30 s) and `cohort/` (12 patients). Read only."""
+    from crtcore.simulation.write import simulate
+
     folder = tmp_path_factory.mktemp("simulated") / "data"
     simulate(folder, seed=1, num_records=4, minutes=0.5, num_patients=12)
     return folder
 
 
 @pytest.fixture
-def tiny(simulated_dir: Path, tmp_path: Path) -> Experiment:
+def tiny(simulated_dir: Path, tmp_path: Path) -> "Experiment":
     """An experiment on the small simulated data that trains in seconds, with storage of its own."""
+    from crtcore.config import Experiment
+
     return Experiment.model_validate(
         {
             "name": "tiny",

@@ -1,5 +1,9 @@
-"""The program `crtsearch` without its commands: how a user's error is told, and how the program ends."""
+"""The program `crtsearch` without its commands: how errors are shown, and how the program ends."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import typer
@@ -8,11 +12,39 @@ from typer.core import TyperGroup
 from crtcore.errors import CrtError
 
 BAD_INPUT = 2  # exit status
-INTERRUPTED = 130  # what a shell reports for a process ended by Ctrl-C
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # sent by `kill` and service managers; by a closed terminal
+
+
+class _Received:
+    """The last stop signal. The exception cannot carry it: Ray raises another KeyboardInterrupt instead."""
+
+    number: int = signal.SIGINT
+
+
+def stop_on_signals() -> None:
+    """End on a stop signal as on Ctrl-C. One that the parent ignores (nohup) stays ignored."""
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    _Received.number = number
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def when_interrupted(sentence: str) -> Iterator[None]:
+    """After Ctrl-C or a stop signal, print the sentence and end with the status that shells expect."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(f"crtsearch: {sentence}", err=True)
+        raise typer.Exit(128 + _Received.number) from None
 
 
 class _Commands(TyperGroup):
-    """The one place where a user's error becomes a sentence; any other exception keeps its traceback."""
+    """The one place where a user's error becomes a sentence. Any other exception keeps its traceback."""
 
     def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override]
         """Hide the options that every Typer program has: the commands and an example fill a screen."""
@@ -23,7 +55,8 @@ class _Commands(TyperGroup):
 
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
         try:
-            return super().invoke(ctx)
+            with when_interrupted("interrupted"):
+                return super().invoke(ctx)
         except CrtError as error:
             typer.echo(f"crtsearch: {error}", err=True)
             raise typer.Exit(BAD_INPUT) from error

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from search.cli import result_commands, sweep_commands
-from search.cli.app import app
+from search.cli.app import app, stop_on_signals
 
 __all__ = ["COMMANDS", "app", "main"]
 
@@ -41,4 +41,5 @@ for command, short_help, example in COMMANDS:
 
 def main() -> None:
     """The console script."""
+    stop_on_signals()
     app()

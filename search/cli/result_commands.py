@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.app import BAD_INPUT, INTERRUPTED
+from search.cli.app import BAD_INPUT, when_interrupted
 from search.cli.options import Address, ClusterFile, Json, Storage, SweepName, stderr
 
 if TYPE_CHECKING:
@@ -114,24 +114,20 @@ def dashboard(
     if cluster is not None:
         from search.cluster.remote.dashboards import forward_dashboards
 
-        try:
+        with when_interrupted("both dashboards ended"):
             forward_dashboards(
                 cluster,
                 name,
                 port=port,
                 on_ready=lambda ray, optuna: typer.echo(f"Ray: {ray}\n{name}: {optuna} (Ctrl-C ends both)"),
             )
-        except KeyboardInterrupt:
-            raise typer.Exit(INTERRUPTED) from None
         return
     from search.dashboard.server import serve_dashboard
 
-    try:
+    with when_interrupted("dashboard ended"):
         serve_dashboard(
             storage, name, port=port, on_ready=lambda url: typer.echo(f"{name}: {url} (Ctrl-C ends it)")
         )
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
 
 
 def show(leaderboard: "Leaderboard", *, as_json: bool) -> None:

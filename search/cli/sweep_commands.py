@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from crtcore.errors import SweepError
-from search.cli.app import INTERRUPTED
+from search.cli.app import when_interrupted
 from search.cli.options import Address, ClusterFile, Config, Json, Overrides, Storage, load, stderr
 from search.cli.result_commands import show
 
@@ -56,9 +56,10 @@ def prepare(config: Config, overrides: Overrides = None, address: Address = None
     from search.cli.live import LiveView
     from search.cluster.preparation import RayJobs
 
-    store, stages = open_store(experiment), plan(experiment, read_sources(experiment))
+    store, sources = open_store(experiment), read_sources(experiment)
     with LiveView(stderr()) as view, RayJobs(address, experiment.storage) as map_jobs:
-        prepare_sets(store, stages, map_jobs=map_jobs, on_progress=view.on_progress)
+        prepare_sets(store, experiment, sources, map_jobs=map_jobs, on_progress=view.on_progress)
+    stages = plan(experiment, sources)
     for name, stage in (("arrhythmia", stages.arrhythmia), ("cohort", stages.cohort)):
         manifest = store.find(stage)
         assert manifest is not None
@@ -83,7 +84,7 @@ def sweep(
             raise SweepError("give --address or --cluster, not both")
         from search.cluster.remote.job import sweep_on_cluster
 
-        try:
+        with when_interrupted("the sweep keeps running; the same command follows it again"):
             sweep_on_cluster(
                 cluster,
                 config,
@@ -94,9 +95,6 @@ def sweep(
                 on_log=lambda text: typer.echo(text, nl=False),
                 tell=lambda sentence: typer.echo(sentence, err=True),
             )
-        except KeyboardInterrupt:
-            typer.echo("crtsearch: the sweep goes on; the same command comes back to it", err=True)
-            raise typer.Exit(INTERRUPTED) from None
         return
     experiment = load(config, overrides, name)
     from search.cli.live import LiveView
@@ -104,18 +102,17 @@ def sweep(
     from search.sweep.run import run_sweep
 
     space = list(experiment.search.space)
-    try:
-        with LiveView(stderr(), parameters=space, num_trials=experiment.search.trials) as view:
-            leaderboard = run_sweep(
-                experiment,
-                address=address,
-                warm_start=warm_start,
-                on_update=view.on_update,
-                on_progress=view.on_progress,
-            )
-    except KeyboardInterrupt:
-        typer.echo(f"crtsearch: {experiment.name} interrupted; the same command again resumes it", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+    with (
+        when_interrupted(f"{experiment.name} interrupted; the same command again resumes it"),
+        LiveView(stderr(), parameters=space, num_trials=experiment.search.trials) as view,
+    ):
+        leaderboard = run_sweep(
+            experiment,
+            address=address,
+            warm_start=warm_start,
+            on_update=view.on_update,
+            on_progress=view.on_progress,
+        )
     for sentence in sweep_outcome(experiment.storage, experiment.name).sentences():
         typer.echo(sentence, err=True)
     show(leaderboard, as_json=as_json)

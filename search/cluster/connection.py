@@ -2,7 +2,9 @@
 
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -43,23 +45,46 @@ def connected(address: str | None) -> Iterator[None]:
     if address is not None:
         _check_address(address)
     try:
-        if address is None:
-            ray.init(
-                address="local",  # whatever RAY_ADDRESS says
-                include_dashboard=True,
-                dashboard_host="127.0.0.1",
-                object_store_memory=OBJECT_STORE_BYTES,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
-        else:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except ConnectionError as error:
-        raise _no_cluster(address or "auto") from error
-    try:
+        try:
+            if address is None:
+                _init(
+                    address="local",  # whatever RAY_ADDRESS says
+                    include_dashboard=True,
+                    dashboard_host="127.0.0.1",
+                    object_store_memory=OBJECT_STORE_BYTES,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                )
+            else:
+                _init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except ConnectionError as error:
+            raise _no_cluster(address or "auto") from error
         yield
     finally:
-        ray.shutdown()
+        ray.shutdown()  # an interrupted start leaves processes as well
+
+
+def dashboard_url() -> str:
+    """The address of Ray's own dashboard, "" if it has none. Needs a connection."""
+    url = _init(ignore_reinit_error=True, logging_level=logging.ERROR).dashboard_url
+    return f"http://{url}/" if url else ""
+
+
+def _init(**settings: Any) -> Any:
+    """`ray.init`, which replaces the handler of SIGTERM: this puts it back, and gives it a signal that came
+    meanwhile.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    is_ours = callable(handler) and threading.current_thread() is threading.main_thread()
+    try:
+        return ray.init(**settings)
+    except SystemExit as end:
+        if is_ours and end.code == signal.SIGTERM:
+            handler(signal.SIGTERM, None)  # type: ignore[misc, operator]  # callable: `is_ours`
+        raise
+    finally:
+        if is_ours:
+            signal.signal(signal.SIGTERM, handler)
 
 
 def _check_address(address: str) -> None:
@@ -83,8 +108,6 @@ def _no_cluster(address: str) -> SweepError:
         f"no Ray cluster lets us in at {address}: start one with `ray start --head`, set RAY_AUTH_MODE=token "
         "if it asks for a token, or leave --address out to run on this machine"
     )
-
-    # It went meanwhile, as spot instances do; no trial will run there.
 
 
 def node_resources() -> list[Mapping[str, float]]:

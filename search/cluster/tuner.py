@@ -2,16 +2,14 @@
 the results.
 """
 
-import logging
 import tempfile
 
-import ray
 from ray import tune
 from ray.tune.experiment import Trial
 
 from crtcore.config import Experiment
 from crtcore.data.sources import Sources
-from search.cluster.connection import connected
+from search.cluster.connection import connected, dashboard_url
 from search.cluster.prometheus import SweepMetrics
 from search.cluster.shared_storage import require_shared
 from search.cluster.slots import Slots, bundle
@@ -35,7 +33,7 @@ def run_on_ray(session: Session, experiment: Experiment, sources: Sources, *, ad
         slots()  # if no trial fits, fail before anything is started
         metrics = SweepMetrics(experiment.name)
         session.listeners.add(metrics.on_update)
-        RAY_DASHBOARD.write(session.study, _dashboard_url())
+        RAY_DASHBOARD.write(session.study, dashboard_url())
         trainable = tune.with_parameters(StagedTrial, experiment=experiment, sources=sources)
         tune.Tuner(
             tune.with_resources(trainable, bundle(resources.trial)),
@@ -58,12 +56,6 @@ def run_on_ray(session: Session, experiment: Experiment, sources: Sources, *, ad
                 verbose=0,
             ),
         ).fit()
-
-
-def _dashboard_url() -> str:
-    # Ray is connected already; called again, `init` only returns the context.
-    context = ray.init(ignore_reinit_error=True, logging_level=logging.ERROR)
-    return f"http://{context.dashboard_url}/" if context.dashboard_url else ""
 
 
 def _name(trial: Trial) -> str:

@@ -50,7 +50,7 @@ class Session:
         *,
         store: StageStore,
         plan_of: Callable[[Experiment], Plan],
-        prepare: Callable[[Plan], None],
+        prepare: Callable[[Experiment], None],
         foreknown: Foreknown = lambda experiment: {},
         first: Sequence[Params] = (),
         listeners: Sequence[Listener] = (),

@@ -28,6 +28,7 @@ from search.cluster.remote.tunnel import HOST, JOB_PORT, RAY, forwarded, free_po
 from search.study.study import open_study
 from tests.cluster.builds import Builds
 from tests.cluster.hosts import HEAD, WORKERS, Hosts, require_hosts
+from tests.search.program import CRTSEARCH
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ONPREM = REPOSITORY / "configs" / "clusters" / "onprem.yaml"
@@ -36,7 +37,6 @@ NUM_TRIALS = 6
 NUM_EPOCHS = 8
 COMMAND_TIMEOUT_S = 100.0
 SWEEP_TIMEOUT_S = 150.0
-CRTSEARCH = (sys.executable, "-c", "from search.cli.main import main; main()")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ def cluster(tmp_path: Path, simulated_dir: Path) -> Iterator[Cluster]:
         finally:
             hosts.stop()
             if alone.poll() is None:
-                alone.send_signal(signal.SIGINT)
+                alone.terminate()
             alone.wait(COMMAND_TIMEOUT_S)
 
 

@@ -14,7 +14,6 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial
 
 from crtcore.config import Experiment
-from crtcore.data.prepare import ShardSet
 from crtcore.pipeline import Plan
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
@@ -141,7 +140,8 @@ class World:
         session.close()
         return num_moments
 
-    def _prepare(self, plan: Plan) -> None:
+    def _prepare(self, experiment: Experiment) -> None:
+        plan = plan_of(experiment)
         for stage in (plan.arrhythmia, plan.cohort):
             if self.store.find(stage) is None:
                 self._commit(stage, self.storage.clock)
@@ -196,8 +196,8 @@ def plan_of(experiment: Experiment) -> Plan:
     pretrain = stage("pretrain", {"depth": experiment.pretrain.depth}, arrhythmia)
     features = stage("features", {"frozen": frozen}, pretrain, cohort) if frozen else None
     return Plan(
-        arrhythmia_set=ShardSet(stage=arrhythmia, jobs=()),
-        cohort_set=ShardSet(stage=cohort, jobs=()),
+        arrhythmia=arrhythmia,
+        cohort=cohort,
         pretrain=pretrain,
         features=features,
         finetune=stage("finetune", config, pretrain, cohort),

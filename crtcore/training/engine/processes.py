@@ -1,6 +1,6 @@
-"""Processes on this node that answer the same call together.
+"""Processes of this node that answer calls together.
 
-An error in one of them is raised in the caller, and so is the death of one.
+What one raises is raised here, and one that dies is an error.
 """
 
 import multiprocessing
@@ -12,15 +12,15 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Final
 
 STOP_TIMEOUT_S: Final = 30.0
-REAPING_S: Final = 0.5  # a process is seen as ended a little later than its connection
+REAPING_S: Final = 0.5  # a process is seen to be gone a little after its connections are
 Make = Callable[..., object]
 
 
 class Processes:
-    """`num` processes, each with its own object `make(rank, *arguments)`. All of these must be picklable.
+    """`num` processes, each with the object that `make(rank, *arguments)` gives there; all must be picklable.
 
-    They are started with `spawn`, because CUDA does not work after a fork. They end with `stop`, or when this
-    process ends in any way.
+    They are started by `spawn` (CUDA does not survive a fork), and end with `stop` or with this process,
+    however it ends.
     """
 
     def __init__(self, num: int, make: Make, arguments: Sequence[object]) -> None:
@@ -31,19 +31,18 @@ class Processes:
             ours, theirs = context.Pipe()
             process = context.Process(target=_serve, args=(theirs, make, rank, *arguments), daemon=True)
             process.start()
-            theirs.close()  # or this process would not see that the other end is closed
+            theirs.close()  # so that its end is seen here
             self._connections.append(ours)
             self._processes.append(process)
 
     def ask(self, method: str, *arguments: object) -> list[Any]:
-        """Call `method` in all processes. Returns their answers by rank.
-
-        Raises the first error that a process raised, and RuntimeError if a process ends without an answer.
+        """The answers of all to a call of `method`, by rank. Raises what the first of them raised;
+        RuntimeError if one ends without an answer.
         """
         return self._ask(range(len(self._processes)), method, arguments)
 
     def ask_first(self, method: str, *arguments: object) -> Any:
-        """Call `method` in the first process only. Raises as `ask` does."""
+        """The answer of the first alone; raises as `ask` does."""
         return self._ask(range(1), method, arguments)[0]
 
     def _ask(self, ranks: range, method: str, arguments: tuple[object, ...]) -> list[Any]:
@@ -67,7 +66,7 @@ class Processes:
         return [answers[rank] for rank in ranks]
 
     def _died_first(self) -> RuntimeError | None:
-        """The error for a process that has ended: it may be the cause of another process's error."""
+        """The death that another process's error may be a consequence of."""
         sentinels = [process.sentinel for process in self._processes]
         ended = wait(sentinels, timeout=REAPING_S)
         return self._died(sentinels.index(ended[0])) if ended else None  # type: ignore[arg-type]
@@ -75,13 +74,13 @@ class Processes:
     def _died(self, rank: int) -> RuntimeError:
         self._processes[rank].join(STOP_TIMEOUT_S)
         return RuntimeError(
-            f"process {rank} of {len(self._processes)} that train together ended with exit code "
-            f"{self._processes[rank].exitcode} (if negative, the signal that killed it; -9 often means out "
+            f"process {rank} of {len(self._processes)} that compute together ended with exit code "
+            f"{self._processes[rank].exitcode} (if negative, the signal that killed it; -9 is often a lack "
             "of memory)"
         )
 
     def stop(self, *, gently: bool) -> None:
-        """End all processes. With `gently`, wait until they finish by themselves; else kill them."""
+        """End all: `gently` they finish by themselves, or else at once."""
         if not gently:
             for process in self._processes:
                 process.kill()
@@ -94,7 +93,7 @@ class Processes:
 
 
 def _serve(connection: Connection, make: Make, rank: int, *arguments: object) -> None:
-    """Answer calls until the other end of the connection is closed."""
+    """Answer calls until the other end is closed."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         served = make(rank, *arguments)
@@ -107,8 +106,7 @@ def _serve(connection: Connection, make: Make, rank: int, *arguments: object) ->
     except Exception as error:
         error.add_note(f"in process {rank}:\n{traceback.format_exc()}")
         connection.send((None, error))
-        # Stay alive until the error is received: else another process, which waits in a collective
-        # operation, could report first that this one is gone.
+        # Whoever waits for this process in a collective must not see it gone before its error is heard.
         connection.poll(None)
         raise
 

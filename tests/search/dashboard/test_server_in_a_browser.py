@@ -1,12 +1,7 @@
 """What a user sees: a real browser on the dashboard of a sweep that Ray really runs, and when it is over."""
 
 import json
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,27 +11,13 @@ from search.dashboard.artifacts import KINDS, OUT_OF_FOLD, SVG
 from search.results.leaderboard import build_leaderboard
 from search.study.folder import sweep_exists
 from tests.search.browser import opened_page
+from tests.search.program import running
 
-MAIN = "from search.cli.main import main; main()"
 PICTURES = [kind.file_name for kind in KINDS if kind.mime_type == SVG]
 TIMEOUT_MS = 100_000  # of a page on a busy machine
 NUM_TRIALS = 4
 PICTURES_ARE_DRAWN = """num => [...document.querySelectorAll('img[src*="/artifacts/"]')]
     .filter(image => image.complete && image.naturalWidth > 100).length >= num"""
-
-
-@contextmanager
-def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A `crtsearch` command; it is interrupted at the end if it still runs."""
-    command = [sys.executable, "-c", MAIN, *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=30)
-            assert "Traceback" not in errors, errors
 
 
 def config(simulated_dir: Path, folder: Path) -> Path:
