@@ -1,4 +1,4 @@
-"""95 % intervals of any statistic, by patient bootstrap.
+"""95 % intervals of any statistic by a bootstrap over patients.
 
 Legend: P patients, B bootstrap draws.
 """
@@ -14,7 +14,7 @@ from crtcore.evaluation.metrics import FloatScores, IntLabels, check_scores
 from crtcore.seeding import child_seed
 
 Statistic = Callable[[IntLabels, FloatScores], FloatScores]
-"""(label, score), both of shape (..., patients), -> one number a row, shape (...)."""
+"""(label, score), both of shape (..., patients), -> one number per row, shape (...)."""
 
 
 def bootstrap_interval(
@@ -26,12 +26,12 @@ def bootstrap_interval(
     num_draws: int = 2000,
     seed: int,
 ) -> Interval:
-    """The interval of any statistic by drawing patients with replacement, responders and others apart.
+    """The interval of a statistic. Patients are drawn with replacement within each class.
 
-    `bca` is bias-corrected and accelerated (Efron 1987, JASA 82:171), of second-order accuracy; both by
-    `scipy.stats.bootstrap`. `score_P` may have further axes in front of the patients' (two models' scores to
-    compare, say): the statistic then gets them in front of its rows. A statistic that is the same in every
-    draw has that value as both limits. DataError when a class is missing.
+    `bca` is the bias-corrected and accelerated bootstrap (Efron 1987, JASA 82:171), with second-order
+    accuracy. Both methods are those of `scipy.stats.bootstrap`. `score_P` may have more axes before the
+    patients' axis, for example the scores of two models; the statistic then gets them before its rows. If the
+    statistic is the same in every draw, both limits have that value. Raises DataError if a class is missing.
     """
     check_scores(label_P, score_P.reshape(-1, len(label_P))[0])
     groups = tuple(np.flatnonzero(label_P == label) for label in (1, 0))

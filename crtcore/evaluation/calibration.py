@@ -1,4 +1,4 @@
-"""Do probabilities mean what they say: logistic recalibration of predicted against observed outcomes.
+"""Calibration: does a predicted probability match the observed share? By logistic recalibration.
 
 Cox 1958 (Biometrika 45:562); Van Calster et al. 2019 (BMC Medicine 17:230).
 """
@@ -12,15 +12,15 @@ from scipy.special import expit, logit
 
 from crtcore.evaluation.metrics import FloatScores, IntLabels, check_scores
 
-CLIP: Final = 1e-6  # probabilities of 0 and 1 (a forest's votes) have no logit
+CLIP: Final = 1e-6  # probabilities of 0 and 1, as a forest may give, have no finite logit
 
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """logit P(label 1) = intercept + slope * logit(predicted); perfect: 0 and 1.
+    """logit P(label 1) = intercept + slope * logit(predicted). Perfect values are 0 and 1.
 
-    A slope below 1: predictions too extreme. `in_the_large` is the intercept at a slope of 1: above 0,
-    predictions too low on average.
+    With a slope below 1, predictions are too extreme. `in_the_large` is the intercept if the slope is fixed
+    at 1. If it is above 0, predictions are too low on average.
     """
 
     intercept: float
@@ -31,8 +31,8 @@ class Calibration:
 def calibration(label_P: IntLabels, probability_P: FloatScores) -> Calibration | None:
     """Intercept and slope by maximum likelihood.
 
-    None where they have no finite maximum: the predictions are all equal, or one cut separates the outcomes.
-    Probabilities are clipped to 1e-6 from 0 and 1. DataError when a class is missing.
+    None if the likelihood has no finite maximum: all predictions are equal, or one threshold separates the
+    classes. Probabilities are clipped to 1e-6 to 1 - 1e-6. Raises DataError if a class is missing.
     """
     check_scores(label_P, probability_P)
     assert (probability_P >= 0).all() and (probability_P <= 1).all(), "not probabilities"
@@ -50,7 +50,7 @@ def calibration(label_P: IntLabels, probability_P: FloatScores) -> Calibration |
 
 
 def _maximum_likelihood(label_P: IntLabels, standardised_P: FloatScores) -> tuple[float, float]:
-    """The zero of the logistic likelihood's gradient, by Newton-like steps with the Hessian given."""
+    """Intercept and slope at which the gradient of the logistic likelihood is 0."""
     design_PD = np.stack([np.ones_like(standardised_P), standardised_P], axis=1)
 
     def gradient(beta_D: FloatScores) -> FloatScores:

@@ -1,4 +1,4 @@
-"""The manifest's clinical columns as arrays: numbers, yes/no, and short lists of categories.
+"""The clinical columns of the manifest as arrays: numbers, yes/no, and text with few categories.
 
 Legend: P patients, D features.
 """
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from crtcore.data.manifest import Patient
 from crtcore.errors import DataError
 
-MAX_CATEGORIES: Final = 5  # a text column with more is a remark or a name, not a variable
+MAX_CATEGORIES: Final = 5  # a text column with more is free text, not a variable
 YES_NO: Final = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
 
 Float64Array = npt.NDArray[np.float64]
@@ -21,21 +21,21 @@ Float64Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Features:
-    """One row a patient, `value_PD`, NaN where missing; `names` has one name a feature."""
+    """`value_PD` has one row per patient and NaN for missing values. `names` has one name per feature."""
 
     names: tuple[str, ...]
     value_PD: Float64Array
 
 
 def has_column(patients: Sequence[Patient], name: str) -> bool:
-    """Whether the manifest has the column with a value for some patient."""
+    """Whether at least one patient has a value in this column."""
     return any(patient.clinical.get(name) is not None for patient in patients)
 
 
 def number_column(patients: Sequence[Patient], name: str) -> Float64Array | None:
-    """A column of numbers, shape (patients,); None unless every patient has a value.
+    """A column of numbers, shape (patients,). None unless every patient has a value.
 
-    DataError naming the patient whose value is text.
+    Raises DataError, which names the patient, if a value is not a number.
     """
     values = [patient.clinical.get(name) for patient in patients]
     if any(value is None for value in values):
@@ -50,9 +50,9 @@ def number_column(patients: Sequence[Patient], name: str) -> Float64Array | None
 
 
 def yes_no_column(patients: Sequence[Patient], name: str) -> Float64Array | None:
-    """A column of 0 and 1 (or yes/no, true/false), shape (patients,); None unless every patient has a value.
+    """A column of 0 and 1 (or yes/no, true/false), shape (patients,). None unless every patient has a value.
 
-    DataError naming the patient whose value is something else.
+    Raises DataError, which names the patient, if a value is something else.
     """
     values = [patient.clinical.get(name) for patient in patients]
     if any(value is None for value in values):
@@ -67,11 +67,11 @@ def yes_no_column(patients: Sequence[Patient], name: str) -> Float64Array | None
 
 
 def clinical_features(patients: Sequence[Patient], columns: Sequence[str] | None = None) -> Features:
-    """The given columns, all that the manifest has if None, as features.
+    """The given columns as features, by default all columns of the manifest.
 
-    Numbers stay numbers; yes/no becomes 0/1; text of 2 to 5 kinds becomes an indicator a kind but the first.
-    Columns that are all alike, or text of more kinds, carry nothing and are left out. No outcome is looked
-    at.
+    Numbers stay numbers, and yes/no becomes 0/1. Text with 2 to 5 categories becomes one 0/1 feature for each
+    category but the first. Columns with only one value and text with more categories are left out. Outcomes
+    are not used.
     """
     if columns is None:
         columns = list(dict.fromkeys(name for patient in patients for name in patient.clinical))
@@ -84,7 +84,7 @@ def clinical_features(patients: Sequence[Patient], columns: Sequence[str] | None
 
 
 def _encoded(name: str, values: Sequence[Any]) -> Mapping[str, Float64Array]:
-    """One or several features from a column; none from an empty one and from free text."""
+    """The features of a column. An empty column and free text have none."""
     present = [value for value in values if value is not None]
     if not present:
         return {}

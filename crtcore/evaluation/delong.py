@@ -1,4 +1,4 @@
-"""DeLong's variance of the AUC and his test of correlated AUCs, by the fast mid-rank algorithm.
+"""DeLong's variance of the AUC and test of correlated AUCs, by the fast mid-rank algorithm.
 
 DeLong, DeLong & Clarke-Pearson 1988 (Biometrics 44:837); Sun & Xu 2014 (IEEE Signal Process. Lett. 21:1389).
 Legend: P patients, C models.
@@ -18,9 +18,7 @@ from crtcore.evaluation.ranks import midranks
 
 @dataclass(frozen=True, kw_only=True)
 class PairedTest:
-    """AUC of the first score less that of the second, its 95 % interval, and the two-sided p-value of no
-    difference.
-    """
+    """The AUC of the first score minus that of the second, its 95 % interval, and a two-sided p-value."""
 
     difference: float
     low: float
@@ -31,9 +29,9 @@ class PairedTest:
 def auc_covariance(
     label_P: IntLabels, score_PC: FloatScores
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """AUC of each of C scores of the same patients, shape (C,), and their covariance matrix, shape (C, C).
+    """The AUC of each of C scores of the same patients, shape (C,), and their covariance, shape (C, C).
 
-    DataError with fewer than two patients of an outcome, when there is no variance to estimate.
+    Raises DataError if a class has fewer than two patients: the variance cannot be estimated then.
     """
     for score_P in score_PC.T:
         check_scores(label_P, score_P)
@@ -41,10 +39,10 @@ def auc_covariance(
     for label, group_PC in ((1, positive_PC), (0, negative_PC)):
         if len(group_PC) < 2:
             raise DataError(
-                f"of the {len(label_P)} patients to score only one has label {label}; "
-                f"the variance of an AUC needs two or more of each outcome"
+                f"only one of the {len(label_P)} scored patients has label {label}; the variance of an AUC "
+                "needs two or more patients of each outcome"
             )
-    # Ranks in both classes less those in a patient's own class count the patients of the other class below.
+    # The rank among all minus the rank in the own class is the number of lower scores in the other class.
     rank_PC = midranks(score_PC.T).T
     below_PC = (rank_PC[label_P == 1] - midranks(positive_PC.T).T) / len(negative_PC)
     above_PC = 1 - (rank_PC[label_P == 0] - midranks(negative_PC.T).T) / len(positive_PC)
@@ -56,9 +54,8 @@ def auc_covariance(
 def auc_interval(label_P: IntLabels, score_P: FloatScores, *, num_folds: int | None = None) -> Interval:
     """The AUC with its 95 % interval from DeLong's variance, on the logit scale.
 
-    `num_folds` says that the scores are out of fold, from models trained on these very patients, and widens
-    the interval as it must (`cross_validation_factor`); None: the scores of a rule or of a model trained
-    elsewhere.
+    Give `num_folds` if the scores are out of fold, from models trained on these patients: the interval is
+    then widened (`cross_validation_factor`). It is None for a rule and for a model trained on other patients.
     """
     auc_C, covariance_CC = auc_covariance(label_P, score_P[:, None])
     num_pairs = int(np.bincount(label_P).min())
@@ -69,12 +66,12 @@ def auc_interval(label_P: IntLabels, score_P: FloatScores, *, num_folds: int | N
 def paired_test(
     label_P: IntLabels, first_P: FloatScores, second_P: FloatScores, *, num_folds: int | None = None
 ) -> PairedTest:
-    """Test two scores of the same patients for equal AUC.
+    """Test whether two scores of the same patients have the same AUC.
 
-    `num_folds` as for `auc_interval`, if either score is out of fold: without it equally good models trained
-    on 46/25 simulated patients differed "at 5 %" in 17 % of 400 cohorts, with it in 3-5 %.
-    Scores that order the patients alike differ by 0 with p = 1. Where both AUCs have no variance and yet
-    differ (a perfect score against a constant one) p is 0: the limit, not a measured chance.
+    Give `num_folds` if either score is out of fold. Equally good models trained on 46/25 simulated patients
+    differed "at 5 %" in 17 % of 400 cohorts without it, and in 3-5 % with it. Scores with the same order of
+    patients differ by 0 with p = 1. If the AUCs differ and have no variance (a perfect score against a
+    constant one), p is 0, the limit.
     """
     auc_C, covariance_CC = auc_covariance(label_P, np.stack([first_P, second_P], axis=1))
     difference = float(auc_C[0] - auc_C[1])

@@ -1,4 +1,4 @@
-"""95 % intervals of an AUC of known variance, on the logit scale."""
+"""95 % intervals of an AUC with known variance, on the logit scale."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -20,22 +20,22 @@ class Interval:
 
 
 def cross_validation_factor(num_folds: int | None) -> float:
-    """By how much cross-validation widens the variance of an AUC beyond that of fixed scores.
+    """The factor on the variance of an AUC if the scores come from K-fold cross-validation.
 
-    1 + K / (K - 1) for K folds: the correction of Nadeau & Bengio 2003 (Machine Learning 52:239), for the
-    models of the folds share most of their training patients, so their errors do not average out; 1 without
-    folds. No estimate of this from the scores alone is unbiased (Bengio & Grandvalet 2004, JMLR 5:1089).
+    It is 1 + K / (K - 1), the correction of Nadeau & Bengio 2003 (Machine Learning 52:239), and 1 without
+    folds. The models of the folds share most of their training patients, so their errors do not average out.
+    This cannot be estimated without bias from the scores (Bengio & Grandvalet 2004, JMLR 5:1089).
     """
     return 1.0 if num_folds is None else 1 + num_folds / (num_folds - 1)
 
 
 def logit_interval(estimate: float, variance: float, *, num_pairs: int) -> Interval:
-    """The interval of an AUC, symmetric on the logit scale, so never outside 0 to 1.
+    """The interval of an AUC, symmetric on the logit scale, so that it stays between 0 and 1.
 
-    Pepe 2003 (The Statistical Evaluation of Medical Tests, 5.2.6); better coverage than the symmetric one
-    near 1. An estimate of exactly 1 (or 0) has variance 0 and no logit. Its limit is then the AUC at which
-    `num_pairs` disjoint pairs of patients, as many as the rarer outcome has patients, are all in order with
-    chance 2.5 %.
+    Pepe 2003 (The Statistical Evaluation of Medical Tests, 5.2.6). Near 1, its coverage is better than that
+    of the symmetric interval. An estimate of exactly 1 (or 0) has variance 0 and no finite logit. Its limit
+    is then the AUC with which `num_pairs` disjoint pairs of patients (the number of patients of the rarer
+    class) are all in order with probability 2.5 %.
     """
     if estimate in (0.0, 1.0):
         bound = ((1 - LEVEL) / 2) ** (1 / num_pairs)

@@ -1,22 +1,22 @@
-"""AUC of picks on the patients whom each bootstrap draw left out, with a standard error of its own.
+"""The AUC of the selected configurations on left-out patients, with its variance, from bootstrap draws.
 
-Each pair of a positive and a negative is averaged over the draws that left out both (leave-pair-out
-bootstrap; Yousef, Wagner & Loew 2005, Pattern Recognit. Lett. 26:2600). So the estimate is a smooth function
-of the patients' weights, and the infinitesimal jackknife (Efron & Tibshirani 1997, JASA 92:548) gives its
-variance from the same draws.
+Each pair of a positive and a negative patient is averaged over the draws that left out both (leave-pair-out
+bootstrap; Yousef, Wagner & Loew 2005, Pattern Recognit. Lett. 26:2600). This makes the estimate a smooth
+function of the patients' weights, so the infinitesimal jackknife (Efron & Tibshirani 1997, JASA 92:548) gives
+its variance from the same draws.
 
-Why not the percentiles of the draws' AUCs, as Tsamardinos et al. 2018 take them: those are of an AUC on the
-37 % of the patients left out. At 46/25 patients they covered the truth in 99.5-100 % of simulated studies.
-A patient's influence here has two parts: as one who is scored, and as one who helps to choose.
-- The variance of the first alone takes the choice as given: coverage 68 % with independent configurations.
-- That of both, less its Monte Carlo part (Wager, Hastie & Efron 2014, JMLR 15:1625), is up to 3.5 times too
-  large where configurations are independent and equally good (99.5 %): what choosing adds is then an
-  interaction of patients, and a jackknife counts an interaction of k patients k times (Efron & Stein 1981,
-  Ann. Stat. 9:586).
-- So half of what choosing adds is enough there (97 %), but not where configurations differ in truth (90 %),
-  which takes the whole (95 %).
-We add three quarters: a compromise, made on simulated studies. `benchmarks/selection.py` measures what it
-covers.
+Tsamardinos et al. 2018 use the percentiles of the draws' AUCs. Those are AUCs on the 37 % of patients that a
+draw leaves out, and the interval is too wide: with 46/25 patients, it covered the truth in 99.5-100 % of
+simulated studies. Here a patient's influence has two parts: the patient is scored, and takes part in
+choosing.
+- The variance of the first part takes the choice as fixed. Coverage: 68 % with independent configurations.
+- The variance of both parts, minus its Monte Carlo part (Wager, Hastie & Efron 2014, JMLR 15:1625), is up to
+  3.5 times too large if configurations are independent and equally good. Coverage: 99.5 %. The part of
+  choosing is then an interaction of patients, and a jackknife counts an interaction of k patients k times
+  (Efron & Stein 1981, Ann. Stat. 9:586).
+- So half of the part of choosing is enough in that case (97 %). If configurations really differ, half covers
+  90 %, and the whole covers 95 %.
+We add three quarters, a compromise from simulated studies. `benchmarks/selection.py` measures the coverage.
 """
 
 from typing import Final
@@ -38,15 +38,17 @@ def leave_pair_out(
     positive_BP: Float64Matrix,
     negative_BP: Float64Matrix,
 ) -> tuple[float, float]:
-    """The estimate and its variance. `picked_B` is the column of `score_PC` that each draw picks,
-    `positive_BP` and `negative_BP` how often it draws each patient of label 1 and of label 0.
+    """The estimate and its variance.
+
+    `picked_B` is the column of `score_PC` that each draw selects. `positive_BP` and `negative_BP` are how
+    often it draws each patient of label 1 and of label 0.
     """
     pair_PP, residual_B = _left_out(label_P, score_PC, picked_B, positive_BP, negative_BP)
     return float(pair_PP.mean()), _variance(pair_PP, residual_B, positive_BP, negative_BP)
 
 
 def wins(label_P: IntLabels, score_P: FloatScores) -> Float64Matrix:
-    """(positives, negatives): 1 where the positive scores higher, 1/2 on a tie, 0 else."""
+    """Shape (positives, negatives): 1 if the positive patient scores higher, 1/2 for a tie, else 0."""
     positive, negative = score_P[label_P == 1, None], score_P[None, label_P == 0]
     won: Float64Matrix = (positive > negative) + 0.5 * (positive == negative)
     return won
@@ -59,8 +61,9 @@ def _left_out(
     positive_BP: Float64Matrix,
     negative_BP: Float64Matrix,
 ) -> tuple[Float64Matrix, Float64Matrix]:
-    """Each pair's mean win under the picks of the draws that left out both, (positives, negatives); and each
-    draw's sum of deviations from it, each weighted by one over the number of the pair's draws, (draws,).
+    """The mean win of each pair over the draws that left out both, and each draw's sum of deviations from it.
+
+    Shapes (positives, negatives) and (draws,). A deviation is divided by the number of draws of its pair.
     """
     positive_out_BP, negative_out_BP = (1.0 * (count_BP == 0) for count_BP in (positive_BP, negative_BP))
     num_draws_PP = positive_out_BP.T @ negative_out_BP
@@ -80,7 +83,7 @@ def _left_out(
 def _variance(
     pair_PP: Float64Matrix, residual_B: Float64Matrix, positive_BP: Float64Matrix, negative_BP: Float64Matrix
 ) -> float:
-    """The estimate's variance: each patient's influence as one scored, and a share of that on the choice."""
+    """The variance of the estimate: the part of scoring, and a share of the part of choosing."""
     num_positive, num_negative = pair_PP.shape
     scored = both = 0.0
     for axis, count_BP in ((1, positive_BP), (0, negative_BP)):

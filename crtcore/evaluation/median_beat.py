@@ -1,4 +1,4 @@
-"""The median beat of a vectorcardiogram: a patient's typical beat, with the noise of ten averaged out.
+"""The median beat of a vectorcardiogram: the patient's typical beat, with less noise.
 
 Legend: X axes of the vectorcardiogram, B beats, S samples.
 """
@@ -17,7 +17,7 @@ Float64Array = npt.NDArray[np.float64]
 
 BEFORE_S: Final = 0.30
 AFTER_S: Final = 0.45
-_REACH_S: Final = 0.06  # the detector's mark may fall on either peak of a notched complex
+_REACH_S: Final = 0.06  # in a notched complex, the detector may mark either peak
 _COMPARED_S: Final = 0.12
 _LEAST_CORRELATION: Final = 0.9
 _ROUNDS: Final = 3
@@ -26,8 +26,9 @@ _FEWEST_BEATS: Final = 3
 
 @dataclass(frozen=True, kw_only=True)
 class MedianBeat:
-    """`vector_XS` in mV from BEFORE_S before the fiducial sample `fiducial` to AFTER_S after it; `rr_s` is
-    the median interval between beats, `num_beats` how many agreed.
+    """`vector_XS` is in mV, from BEFORE_S before the fiducial sample `fiducial` to AFTER_S after it.
+
+    `rr_s` is the median interval between beats. `num_beats` is the number of beats in the median.
     """
 
     vector_XS: Float64Array
@@ -38,10 +39,11 @@ class MedianBeat:
 
 
 def median_beat(vector_XS: Float64Array, sampling_rate_hz: float, *, record_id: str) -> MedianBeat:
-    """Detect the beats along the vectorcardiogram's main axis, align them by correlation of their QRS
-    complexes, drop those unlike the rest (ectopic beats) and take the median at each sample.
+    """The median of the aligned beats at each sample.
 
-    DataError with fewer than 3 whole beats, naming `record_id`.
+    Beats are detected on the main axis of the vectorcardiogram and aligned by correlation of their QRS
+    complexes. Beats that differ from the rest (ectopic beats) are dropped. Raises DataError, which names
+    `record_id`, if there are fewer than 3 whole beats.
     """
     centred_XS = vector_XS - np.median(vector_XS, axis=1, keepdims=True)
     axes_XX, _, _ = np.linalg.svd(centred_XS @ centred_XS.T)
@@ -82,11 +84,11 @@ def _aligned(
     reach: int,
     sampling_rate_hz: float,
 ) -> tuple[IntArray, Float64Array]:
-    """The shift of each beat that correlates best with the typical QRS, in samples, and that correlation."""
+    """The shift in samples at which each beat correlates best with the typical QRS, and the correlation."""
     half = round(_COMPARED_S * sampling_rate_hz)
     template_XS = typical_XS[:, before - half : before + half]
     around_BXS = _cut(vector_XS, peak_B, half + reach, half + reach)
-    # (beats, axes, shifts, samples): every place the template can take.
+    # Shape (beats, axes, shifts, samples): all positions of the template.
     placed = np.lib.stride_tricks.sliding_window_view(around_BXS, 2 * half, axis=2)
     product = np.einsum("bxts,xs->bt", placed, template_XS)
     energy = np.einsum("bxts,bxts->bt", placed, placed) * float((template_XS**2).sum())

@@ -1,5 +1,4 @@
-"""All figures of one model's out-of-fold scores, by patient: over folds as papers print them, and pooled with
-intervals.
+"""All metrics of a model's out-of-fold scores, by patient: mean over folds, and pooled with intervals.
 
 Legend: P patients, R repeats.
 """
@@ -24,11 +23,12 @@ CLASSIFICATION: Final = ("accuracy", "balanced_accuracy", "sensitivity", "specif
 
 @dataclass(frozen=True, kw_only=True)
 class Performance:
-    """`over_folds` has mean and SD over folds (and repeats) of every figure; `pooled` the figure of all
-    patients at once with its 95 % interval: DeLong's for the AUC, by patient bootstrap for the others.
+    """`over_folds` has the mean and SD of each metric over folds and repeats, as papers print them.
 
-    Thresholds are Youden's on the training folds' out-of-fold scores. The AUC's interval is widened for
-    cross-validation; the bootstrap's are not, and so are too narrow.
+    `pooled` has each metric of all patients together with its 95 % interval: DeLong's for the AUC, a
+    bootstrap over patients for the others. Thresholds are Youden's on the out-of-fold scores of the training
+    folds. The interval of the AUC is widened for cross-validation. The bootstrap intervals are not, so they
+    are too narrow.
     """
 
     over_folds: Mapping[str, MeanSd]
@@ -39,8 +39,10 @@ class Performance:
 def performance(
     label_P: IntLabels, score_RP: FloatScores, fold_RP: npt.NDArray[np.integer], *, seed: int
 ) -> Performance:
-    """The figures of a model scored in R repeats of cross-validation; pooled ones rest on the mean over
-    repeats, with thresholds by the folds of the first.
+    """The metrics of a model that was scored in R repeats of cross-validation.
+
+    Pooled metrics use each patient's mean score over repeats, and thresholds from the folds of the first
+    repeat.
     """
     by_fold = _over_folds(label_P, score_RP, fold_RP)
     score_P = score_RP.mean(axis=0)
@@ -59,10 +61,10 @@ def performance(
 def beat_performance(
     label_B: IntLabels, score_RB: FloatScores, fold_RB: npt.NDArray[np.integer]
 ) -> Mapping[str, MeanSd]:
-    """The figures over folds with every beat counted as if it were a patient, as papers that score images do.
+    """The metrics over folds with each beat counted as a patient, as in papers that score images.
 
     Thresholds are Youden's on the beats of the training folds. There is no interval: the beats of a patient
-    are alike, and a draw of beats would not know it.
+    are alike, and a bootstrap over beats would ignore that.
     """
     return _over_folds(label_B, score_RB, fold_RB)
 
@@ -92,7 +94,7 @@ def _of_fold(
 
 
 def _pooled_interval(label_P: IntLabels, margin_P: FloatScores, name: str, seed: int) -> Interval | None:
-    """The interval of a figure of the predictions `margin_P` >= 0; None where it is undefined."""
+    """The interval of a metric of the predictions `margin_P` >= 0; None if the metric is undefined."""
     if not math.isfinite(classification(label_P, margin_P, 0.0)[name]):
         return None
     return bootstrap_interval(
@@ -105,7 +107,7 @@ def _pooled_interval(label_P: IntLabels, margin_P: FloatScores, name: str, seed:
 
 
 def _rows(label_BP: IntLabels, predicted_BP: FloatScores) -> dict[str, FloatScores]:
-    """`classification` along the last axis; a share of nobody counts as 0."""
+    """`classification` along the last axis; a PPV or NPV without patients is 0."""
     positive = (label_BP == 1).sum(axis=-1)
     negative = (label_BP == 0).sum(axis=-1)
     hit = (predicted_BP * (label_BP == 1)).sum(axis=-1)

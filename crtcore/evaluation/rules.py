@@ -1,4 +1,4 @@
-"""Competitors that take no training: the guideline, LBBB, QRS duration and QRS area.
+"""The rules: comparators without training. They are the guideline, LBBB, QRS duration and QRS area.
 
 Legend: P patients.
 """
@@ -14,7 +14,7 @@ from crtcore.evaluation.comparators import Comparator
 from crtcore.evaluation.metrics import FloatScores
 from crtcore.signal.leads import INDEPENDENT_LEADS
 
-if TYPE_CHECKING:  # it loads a compiler, which whoever only compares has no use for
+if TYPE_CHECKING:  # at run time it would load numba, which is not needed to compare
     from crtcore.evaluation.qrs_area import QrsMeasurement
 
 GUIDELINE_QRS_MS: Final = 150.0
@@ -25,14 +25,14 @@ MEASURED: Final = "measured from the ECG"
 def rule_comparators(
     patients: Sequence[Patient], measured: Mapping[str, "QrsMeasurement"]
 ) -> tuple[Comparator, ...]:
-    """The guideline, LBBB alone, QRS duration alone and QRS area alone, for the patients in the order given.
+    """The guideline, LBBB alone, QRS duration alone and QRS area alone, for the patients in the given order.
 
-    `measured` maps patient ids to what their ECG shows, for those whose leads allow it. The guideline is
-    class I of ESC 2021 (Glikson et al., Eur. Heart J. 42:3427) as far as the columns go: LBBB, QRS >= 150 ms
-    and LVEF <= 35 %. It and LBBB score 0 or 1; QRS duration and area are scores as they are, larger ones
-    speaking for response; QRS duration is cut at the guideline's 150 ms, area has no settled cut. A column
-    with a gap counts as missing: a rule has nothing to impute from. Where the QRS duration is missing so, the
-    measured ones are taken for all, and named so.
+    `measured` has the ECG measurements by patient id, for patients whose leads allow them. The guideline is
+    class I of ESC 2021 (Glikson et al., Eur. Heart J. 42:3427), reduced to the columns that exist: LBBB, QRS
+    >= 150 ms and LVEF <= 35 %. The guideline and LBBB score 0 or 1. QRS duration and QRS area are scores
+    themselves; larger values predict response. The cut of the QRS duration is the guideline's 150 ms; the QRS
+    area has no accepted cut. A column with a missing value counts as missing, because a rule cannot impute.
+    If the QRS duration is missing, the measured durations of all patients are used, and the name says so.
     """
     lbbb_P, lvef_P = yes_no_column(patients, "lbbb"), number_column(patients, "lvef_percent")
     qrs_P, remark = number_column(patients, "qrs_duration_ms"), ""

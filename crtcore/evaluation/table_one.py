@@ -1,8 +1,8 @@
-"""Table 1: the cohort's variables in responders and others, with a test of each.
+"""Table 1: the cohort's variables in both classes, with a test for each.
 
-Numbers: mean and SD, Welch's t-test. Categories: counts and shares, the chi-square test without continuity
-correction, or Fisher's exact test where a cell of a 2 x 2 table has an expected count below 5. No correction
-for the number of variables is made: the table describes.
+Numbers have mean and SD, and Welch's t-test. Categories have counts and shares, and the chi-square test
+without continuity correction, or Fisher's exact test if a cell of a 2 x 2 table has an expected count below
+5. The p-values are not corrected for the number of variables: the table is descriptive.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ SMALL_EXPECTED: Final = 5
 
 @dataclass(frozen=True, kw_only=True)
 class TableRow:
-    """One line: a variable, or a category of one (then `variable` is empty and `category` is not).
+    """One row: a variable, or one of its categories (then `variable` is empty and `category` is not).
 
-    `test` and `p_value` stand on the line of the variable; p is None where no test can be made.
+    `test` and `p_value` are in the variable's row. `p_value` is None if no test is possible.
     """
 
     variable: str
@@ -36,10 +36,10 @@ class TableRow:
 
 
 def table_one(patients: Sequence[Patient]) -> tuple[TableRow, ...]:
-    """The manifest's clinical columns, label 1 (`positive`) against label 0 (`negative`), in their order.
+    """The manifest's clinical columns in their order, label 1 (`positive`) against label 0 (`negative`).
 
-    A column of numbers with up to 5 different whole values is a category, as is text; text of more kinds is
-    left out.
+    Text and columns with at most 5 different whole numbers are categories. Text with more than 5 different
+    values is left out.
     """
     columns = dict.fromkeys(name for patient in patients for name in patient.clinical)
     rows: list[TableRow] = []
@@ -59,7 +59,7 @@ def table_one(patients: Sequence[Patient]) -> tuple[TableRow, ...]:
 
 
 def _groups(values: Sequence[Any], patients: Sequence[Patient]) -> tuple[list[Any], list[Any]]:
-    """The values of patients with label 1 and with label 0, without the missing ones."""
+    """The values of patients with label 1 and of those with label 0, without missing values."""
     both = [
         [value for value, patient in zip(values, patients, strict=True) if patient.label == label]
         for label in (1, 0)

@@ -1,4 +1,4 @@
-"""Competitors that are trained, in the same folds as the model: on clinical variables, or on any features.
+"""Trained comparators, on clinical variables or on other features, in the same folds as the model.
 
 Legend: P patients, D features, R repeats.
 """
@@ -24,7 +24,7 @@ def feature_comparators(
     models: Sequence[str] = tuple(MODELS),
     seed: int,
 ) -> Iterator[Comparator]:
-    """Plain models on any features of the patients: deep ones, image pixels, a random backbone's."""
+    """Each of `models` on features: deep features, image pixels or the output of a random backbone."""
     for model in models:
         score_P = cross_validated_scores(feature_PD, label_P, fold_RP, model, seed=seed)
         yield Comparator(name=f"{model} on {name}", trained=True, score_P=score_P)
@@ -33,9 +33,9 @@ def feature_comparators(
 def clinical_comparators(
     patients: Sequence[Patient], fold_RP: npt.NDArray[np.integer], *, seed: int
 ) -> tuple[Comparator, ...]:
-    """Plain models on the manifest's variables: age and sex alone, and all of them.
+    """Models on age and sex, and on all clinical variables of the manifest.
 
-    `patients` stand in the order of the columns of `fold_RP`. Missing values are imputed in each fold.
+    `patients` are in the order of the columns of `fold_RP`. Missing values are imputed in each fold.
     """
     label_P = np.array([patient.label for patient in patients])
     return (

@@ -1,4 +1,4 @@
-"""Networks by name, torchvision's, cut into five ordered groups that turn one-channel images into features.
+"""torchvision's networks by name, for one-channel images, divided into five ordered layer groups.
 
 Legend: N images, F frequency bins, T frames, S samples, D features.
 """
@@ -20,7 +20,7 @@ INCEPTION_SIZE: Final = 128
 
 @dataclass(frozen=True, kw_only=True)
 class Layers:
-    """Five groups in order, what pools the last one's activations into (N, D), and D."""
+    """Five groups in order, the layer that pools the last activations to (N, D), and D."""
 
     groups: tuple[nn.Sequential, ...]
     pool: nn.Module
@@ -30,7 +30,7 @@ class Layers:
 class Normalise(nn.Module):
     """uint8 images (N, F, T) -> float32 (N, 1, F, T), channels last: (x / 255 - 0.5) / 0.25.
 
-    Constants, not statistics: no fold can leak into another through them.
+    Mean and SD are constants, so no information passes from one fold to another.
     """
 
     def forward(self, image_NFT: Tensor) -> Tensor:
@@ -39,10 +39,10 @@ class Normalise(nn.Module):
 
 
 class Waveform(nn.Module):
-    """The bytes of float32 samples in the place of an image, uint8 (N, F, T) -> (N, 1, S), S = F x T / 4.
+    """The bytes of float32 samples, stored as an image: uint8 (N, F, T) -> (N, 1, S), S = F x T / 4.
 
-    `crtcore.signal.waveform` writes them. They stay in millivolts: batch norm scales them, and each beat's
-    amplitude is kept.
+    `crtcore.signal.waveform` writes them. They are in millivolts, so the amplitude of a beat is kept; batch
+    norm scales them.
     """
 
     def forward(self, bytes_NFT: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ class Waveform(nn.Module):
 
 
 class Enlarge(nn.Module):
-    """(N, 1, F, T) -> (N, 1, 128, 128), bilinear: the strides of Inception v3 leave nothing of 64 x 64."""
+    """(N, 1, F, T) -> (N, 1, 128, 128), bilinear: 64 x 64 is too small for the strides of Inception v3."""
 
     def forward(self, x_N1FT: Tensor) -> Tensor:
         return interpolate(
@@ -60,13 +60,13 @@ class Enlarge(nn.Module):
 
 
 def layers(architecture: str, depth: int) -> Layers:
-    """The layers of a network, randomly initialised; `depth` counts for ResNets alone."""
+    """The layers of a network, randomly initialised. `depth` has an effect on ResNets only."""
     assert architecture in ARCHITECTURES and depth in DEPTHS, (architecture, depth)
     return ARCHITECTURES[architecture](depth)
 
 
 def _resnet(depth: int) -> Layers:
-    """He, Zhang, Ren & Sun 2016 (CVPR, doi 10.1109/CVPR.2016.90): stem and the four stages."""
+    """He, Zhang, Ren & Sun 2016 (CVPR, doi 10.1109/CVPR.2016.90): the stem and the four stages."""
     resnet = getattr(torchvision.models, f"resnet{depth}")(weights=None)
     conv = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
@@ -84,7 +84,7 @@ def _resnet(depth: int) -> Layers:
 
 
 def _resnet1d(depth: int) -> Layers:
-    """The ResNet of that depth over samples in place of pixels: each layer's one-dimensional counterpart."""
+    """The ResNet of this depth with one-dimensional layers, for waveforms."""
     flat = _resnet(depth)
     stem = nn.Sequential(Waveform(), *list(flat.groups[0])[1:])
     groups = (stem, *flat.groups[1:])
@@ -97,7 +97,7 @@ def _resnet1d(depth: int) -> Layers:
 
 
 def _one_dimensional(layer: nn.Module) -> nn.Module | None:
-    """The counterpart of a two-dimensional layer, None if the layer has no dimension."""
+    """The one-dimensional form of a two-dimensional layer; None for any other layer."""
     if isinstance(layer, nn.Conv2d):
         assert not isinstance(layer.padding, str)
         conv = nn.Conv1d(
@@ -118,10 +118,10 @@ def _one_dimensional(layer: nn.Module) -> nn.Module | None:
 
 
 def _alexnet(depth: int) -> Layers:
-    """Krizhevsky, Sutskever & Hinton 2012 (NeurIPS), in torchvision's form: the five convolutions.
+    """Krizhevsky, Sutskever & Hinton 2012 (NeurIPS), torchvision's version: the five convolutions.
 
-    In place of the three fully connected layers, which would see a single pixel of a 64 x 64 image, the last
-    maps are averaged.
+    The last maps are averaged instead of passed to the three fully connected layers: of a 64 x 64 image, only
+    one pixel would be left for these.
     """
     features = torchvision.models.alexnet(weights=None).features
     features[0] = nn.Conv2d(1, 64, kernel_size=11, stride=4, padding=2)
@@ -129,7 +129,7 @@ def _alexnet(depth: int) -> Layers:
 
 
 def _vgg19(depth: int) -> Layers:
-    """Simonyan & Zisserman 2015 (arXiv 1409.1556): the five blocks of convolutions, then averages."""
+    """Simonyan & Zisserman 2015 (arXiv 1409.1556): the five blocks of convolutions, then the average."""
     features = torchvision.models.vgg19(weights=None).features
     conv = nn.Conv2d(1, 64, kernel_size=3, padding=1)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
@@ -141,7 +141,7 @@ def _vgg19(depth: int) -> Layers:
 def _cut(features: nn.Sequential, *, stops: tuple[int, ...], num_features: int) -> Layers:
     groups = [features[start:stop] for start, stop in zip((0, *stops), (*stops, None), strict=True)]
     groups[0] = nn.Sequential(Normalise(), *groups[0])
-    # In place, a layer that opens a group would change stored activations.
+    # An in-place ReLU at the start of a group would change stored activations.
     for layer in features:
         if isinstance(layer, nn.ReLU):
             layer.inplace = False
@@ -150,8 +150,9 @@ def _cut(features: nn.Sequential, *, stops: tuple[int, ...], num_features: int) 
 
 
 def _inception_v3(depth: int) -> Layers:
-    """Szegedy et al. 2016 (CVPR, arXiv 1512.00567): stem, blocks at each of the three scales, the last two
-    blocks apart; without the auxiliary classifier.
+    """Szegedy et al. 2016 (CVPR, arXiv 1512.00567), without the auxiliary classifier.
+
+    The groups are the stem, the blocks of the three scales, and the last two blocks.
     """
     net = torchvision.models.inception_v3(weights=None, aux_logits=False, init_weights=True)
     net.Conv2d_1a_3x3.conv = nn.Conv2d(1, 32, kernel_size=3, stride=2, bias=False)

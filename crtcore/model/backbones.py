@@ -1,6 +1,6 @@
-"""Networks for one-channel images or waveforms, as five ordered layer groups that can be run apart.
+"""Networks for one-channel images or waveforms, as five ordered layer groups that can run separately.
 
-Which layers they are, `architectures.py` says. Legend: N images, F frequency bins, T frames, D features.
+The layers are defined in `architectures.py`. Legend: N images, F frequency bins, T frames, D features.
 """
 
 from typing import Final
@@ -17,10 +17,10 @@ GROUPS: Final = ("stem", "layer1", "layer2", "layer3", "layer4")
 class Backbone(nn.Module):
     """uint8 images (N, F, T) -> pooled features (N, D), D = `num_features`.
 
-    The first `num_frozen` groups stay in eval mode whatever `train()` is told (see `freezing.py`). Weights
-    and activations are in channels-last layout, which is faster than NCHW on CPUs and GPUs alike. The last
-    group of a ResNet is not, where there is no GPU: the gradients of its wide convolutions over few pixels
-    took oneDNN a sixth to two fifths longer in that layout, on a CPU with AVX2.
+    The first `num_frozen` groups stay in eval mode, also after `train()` (see `freezing.py`). Weights and
+    activations are in channels-last layout, which is faster than NCHW on CPUs and GPUs. On a CPU, the last
+    group of a ResNet is in NCHW: in channels-last layout, oneDNN took 17-40 % longer for the gradients of its
+    wide convolutions over few pixels (measured with AVX2).
     """
 
     def __init__(self, depth: int, architecture: str = "resnet") -> None:
@@ -39,7 +39,7 @@ class Backbone(nn.Module):
 
     @property
     def takes_waveforms(self) -> bool:
-        """Whether it reads the bytes of waveforms in the place of images."""
+        """Whether the network reads the bytes of waveforms, not images."""
         return self.architecture in WAVEFORM_ARCHITECTURES
 
     def groups(self) -> tuple[nn.Module, ...]:
@@ -47,15 +47,14 @@ class Backbone(nn.Module):
         return tuple(self.get_submodule(name) for name in GROUPS)
 
     def prefix(self, num_groups: int) -> nn.Sequential:
-        """The first `num_groups` groups as one module on this network's own weights: uint8 images ->
-        activations.
+        """The first `num_groups` groups as one module on the same weights: uint8 images -> activations.
 
-        With all five the activations are the pooled features (N, D).
+        With all five groups, the activations are the pooled features (N, D).
         """
         return nn.Sequential(*self.groups()[:num_groups], *([self.pool] if num_groups == len(GROUPS) else []))
 
     def tail(self, num_groups: int) -> nn.Sequential:
-        """What follows `prefix(num_groups)`: its activations -> pooled features (N, D)."""
+        """The groups after `prefix(num_groups)`: its activations -> pooled features (N, D)."""
         return nn.Sequential(*self.groups()[num_groups:], *([self.pool] if num_groups < len(GROUPS) else []))
 
     def forward(self, image_NFT: Tensor) -> Tensor:
@@ -63,7 +62,7 @@ class Backbone(nn.Module):
         return features_ND
 
     def train(self, mode: bool = True) -> "Backbone":
-        """As `nn.Module.train`, except that frozen groups stay in eval mode."""
+        """Like `nn.Module.train`, but frozen groups stay in eval mode."""
         super().train(mode)
         for group in self.groups()[: self.num_frozen]:
             group.eval()
@@ -71,13 +70,14 @@ class Backbone(nn.Module):
 
 
 def _in_nchw(group: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
-    """What a group is fed, in the layout of its weights; else a convolution would take that of its input."""
+    """The input of a group in NCHW: a convolution uses the layout of its input, not that of its weights."""
     return (inputs[0].contiguous(),)
 
 
 class Classifier(nn.Module):
-    """A backbone and a linear head over `classes`: uint8 images (N, F, T) -> logits (N, K). No classes: the
-    features.
+    """A backbone and a linear head over `classes`: uint8 images (N, F, T) -> logits (N, K).
+
+    Without classes, the output is the features.
     """
 
     def __init__(self, backbone: Backbone, classes: tuple[str, ...]) -> None:
@@ -94,8 +94,9 @@ class Classifier(nn.Module):
 def build(
     depth: int, seed: int, classes: tuple[str, ...] = (), *, architecture: str = "resnet"
 ) -> Classifier:
-    """A randomly initialised network: the same architecture, depth and seed give the same weights, and no
-    generator moves but its own.
+    """A randomly initialised network. The same architecture, depth and seed give the same weights.
+
+    The state of the global random number generator does not change.
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)

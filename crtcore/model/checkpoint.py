@@ -1,6 +1,4 @@
-"""Networks and training progress as safetensors with JSON metadata: data that cannot run code when it is
-read.
-"""
+"""Networks and training progress as safetensors files with JSON metadata, which cannot run code when read."""
 
 import json
 import math
@@ -23,10 +21,10 @@ _DTYPE_NAMES = {torch.float32: "F32", torch.int64: "I64", torch.uint8: "U8"}  # 
 
 
 def encode_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, JSON]) -> Iterator[memoryview]:
-    """One safetensors file in chunks: the tensors and `metadata` as JSON in its header.
+    """A safetensors file in chunks: the tensors, and `metadata` as JSON in its header.
 
-    The library's own writer wants all tensors contiguous and in memory once more; the moments of ten networks
-    are too large for that. Format: https://huggingface.co/docs/safetensors, "Format".
+    The library's own writer needs a second, contiguous copy of all tensors in memory. The optimiser state of
+    ten networks is too large for that. Format: https://huggingface.co/docs/safetensors, "Format".
     """
     header: dict[str, JSON] = {"__metadata__": {_METADATA: json.dumps(dict(metadata), sort_keys=True)}}
     end = 0
@@ -38,15 +36,16 @@ def encode_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, JSON]) 
             "data_offsets": [start, end],
         }
     text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)  # so that the tensors begin at a multiple of 8
+    text += b" " * (-len(text) % 8)  # the format wants tensors to start at a multiple of 8
     yield memoryview(len(text).to_bytes(8, "little") + text)
     for tensor in tensors.values():
         yield tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data
 
 
 def decode_tensors(path: Path, *, name: str) -> tuple[dict[str, Tensor], dict[str, JSON]]:
-    """The tensors and metadata of `encode_tensors`, mapped. Raises StorageError, calling the file `name`, if
-    it is anything else.
+    """The tensors and metadata that `encode_tensors` wrote, memory-mapped.
+
+    Raises StorageError, which calls the file `name`, if the file is something else.
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
@@ -60,8 +59,9 @@ def decode_tensors(path: Path, *, name: str) -> tuple[dict[str, Tensor], dict[st
 
 
 def load_into(module: nn.Module, tensors: Mapping[str, Tensor], *, name: str) -> None:
-    """Copy `tensors` into the module's state. Raises StorageError naming the first that is missing, foreign
-    or of another shape.
+    """Copy `tensors` into the module's state.
+
+    Raises StorageError, which names the first tensor that is missing, unknown or of another shape.
     """
     state = module.state_dict()
     for key in (*state, *sorted(tensors)):
@@ -97,14 +97,14 @@ def encode_classifier(network: Classifier) -> bytes:
 def load_classifier(path: Path) -> Classifier:
     """The network that `encode_classifier` wrote. Raises StorageError if the file is damaged or foreign."""
     tensors, metadata = decode_tensors(path, name=str(path))
-    architecture = metadata.get("architecture", "resnet")  # as files say that are older than the others
+    architecture = metadata.get("architecture", "resnet")  # older files have only ResNets and do not say so
     if (
         architecture not in ARCHITECTURES
         or metadata.get("depth") not in DEPTHS
         or not isinstance(metadata.get("classes"), list)
     ):
         raise _foreign(str(path), "does not say its architecture, depth and classes")
-    with torch.device("meta"):  # no weights are drawn only to be overwritten
+    with torch.device("meta"):  # draws no random weights, which would be overwritten
         network = build(metadata["depth"], 0, tuple(metadata["classes"]), architecture=architecture)
     network = network.to_empty(device="cpu")
     load_into(network, tensors, name=str(path))
@@ -112,14 +112,12 @@ def load_classifier(path: Path) -> Classifier:
 
 
 def load_backbone(path: Path) -> Backbone:
-    """A stored network without its head, whose classes mean nothing to another task; raises as
-    `load_classifier` does.
-    """
+    """A stored network without its head. Raises as `load_classifier` does."""
     return load_classifier(path).backbone
 
 
 def training_state(module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """All tensors that training goes on from: the module's state and the optimizer's moments."""
+    """All tensors that are needed to resume training: the module's state and the optimiser's moments."""
     moments = optimizer.state_dict()["state"]
     return {
         **{f"module.{name}": tensor for name, tensor in module.state_dict().items()},
@@ -130,7 +128,7 @@ def training_state(module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[
 def load_training_state(
     module: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], *, name: str
 ) -> None:
-    """Restore `training_state`. Raises StorageError if the tensors are those of another network."""
+    """Restore `training_state`. Raises StorageError if the tensors belong to another network."""
     parts: dict[str, dict[str, Tensor]] = {"module": {}, "optimizer": {}}
     for key, tensor in tensors.items():
         part, _, rest = key.partition(".")
@@ -140,7 +138,7 @@ def load_training_state(
     moments: dict[int, dict[str, Tensor]] = {}
     for key, tensor in parts["optimizer"].items():
         index, _, moment = key.partition(".")
-        # The fused AdamW pairs moments with weights by their place in memory, so their layouts must agree.
+        # The fused AdamW matches moments and weights by their memory layout, so the layouts must be equal.
         alike = torch.empty_like(parameters[int(index)]).copy_(tensor) if tensor.ndim else tensor
         moments.setdefault(int(index), {})[moment] = alike
     optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})

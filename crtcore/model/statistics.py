@@ -7,17 +7,16 @@ from torch import Tensor, nn
 
 
 def set_batch_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Replace the running statistics of all batch norms by their mean over `batches`, in place; no weight
-    moves.
+    """Set the running statistics of all batch norms to their mean over `batches`, in place.
 
-    The network is left in eval mode. A random network's running statistics are 0 and 1 until then, which is
-    far from what its layers give, and its frozen features would be the worse for it.
+    No weight changes. The network is in eval mode afterwards. The running statistics of a random network are
+    0 and 1, which is far from the statistics of its layers, so its frozen features would be poor.
     """
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # PyTorch's sign for a cumulative mean
+        norm.momentum = None  # PyTorch then computes a cumulative mean
     network.train()
     with torch.no_grad():
         for batch in batches:

@@ -80,7 +80,7 @@ def rules_table(rules: "Rules") -> Table:
         table.add_row(
             rule.name,
             f"{rule.auc.estimate:.3f} ({rule.auc.low:.2f}-{rule.auc.high:.2f})",
-            *(f"{rule.figures[key]:.2f}" for key in ("accuracy", "sensitivity", "specificity")),
+            *(f"{rule.metrics[key]:.2f}" for key in ("accuracy", "sensitivity", "specificity")),
             f"{rule.test.difference:+.3f}",
             f"{rule.test.p_value:.2g}",
         )

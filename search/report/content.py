@@ -89,7 +89,7 @@ def gather(storage: str, name: str, *, on_progress: OnProgress = lambda what, do
             "permutation_test": asdict(test),
             "winner": winner.row.as_json(),
             "performance": asdict(metrics),
-            "competitors": [asdict(other) for other in competition.comparisons],
+            "competitors": [other.as_json() for other in competition.comparisons],
             "not_available": competition.missing,
             "hours_saved": hours_saved,
             "provenance": origin,

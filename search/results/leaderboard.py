@@ -128,7 +128,7 @@ class Leaderboard:
             "name": self.name,
             "best": None if best is None else best.number,
             "corrected": None if self.corrected is None else asdict(self.corrected),
-            "baselines": None if self.rules is None else asdict(self.rules),
+            "baselines": None if self.rules is None else self.rules.as_json(),
             "caveat": self.caveat,
             "sentences": list(self.sentences()),
             "rows": [row.as_json() for row in self.rows],

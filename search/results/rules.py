@@ -4,7 +4,7 @@ They train no model and read no ECG: they need only the manifest.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -24,6 +24,13 @@ class Rules:
 
     comparisons: tuple[Comparison, ...]
     remarks: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The comparisons and remarks as JSON values."""
+        return {
+            "comparisons": [each.as_json() for each in self.comparisons],
+            "remarks": list(self.remarks),
+        }
 
 
 def compare_rules(experiment: Experiment, predictions: AlignedPredictions, winner: int) -> Rules:

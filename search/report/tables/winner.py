@@ -105,7 +105,7 @@ def competitor_table(competition: Competition, num_patients: int) -> Table:
             other.name,
             f"{other.auc.estimate:.3f} ({other.auc.low:.3f} to {other.auc.high:.3f})",
             *(
-                f"{other.figures[key]:.3f}" if other.figures else ""
+                f"{other.metrics[key]:.3f}" if other.metrics else ""
                 for key in ("accuracy", "sensitivity", "specificity")
             ),
             f"{other.test.difference:+.3f} ({other.test.low:+.3f} to {other.test.high:+.3f})",

@@ -91,5 +91,5 @@ def test_a_statistic_that_never_varies_has_itself_as_limits() -> None:
 
 
 def test_one_class_is_refused() -> None:
-    with pytest.raises(DataError, match="none of the 3 patients"):
+    with pytest.raises(DataError, match="none of the 3 scored patients"):
         bootstrap_interval(np.ones(3, dtype=int), np.arange(3.0), auc_rows, num_draws=50, seed=0)

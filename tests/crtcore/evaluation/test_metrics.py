@@ -98,7 +98,7 @@ def test_a_score_on_the_threshold_predicts_the_outcome() -> None:
 def test_one_class_has_no_auc_and_no_sensitivity(label: int) -> None:
     label_P = np.full(3, label)
     for metric in (auc, classification):
-        with pytest.raises(DataError, match=f"none of the 3 patients to score has label {1 - label}"):
+        with pytest.raises(DataError, match=f"none of the 3 scored patients has label {1 - label}"):
             metric(label_P, np.array([0.1, 0.2, 0.3]))
 
 

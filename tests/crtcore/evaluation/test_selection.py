@@ -89,5 +89,5 @@ def test_two_patients_of_each_outcome_are_enough() -> None:
 @pytest.mark.parametrize("rare", [0, 1])
 def test_a_single_patient_of_an_outcome_is_refused(rare: int) -> None:
     label_P = np.array([rare, 1 - rare, 1 - rare, 1 - rare])
-    with pytest.raises(DataError, match=f"only one has label {rare}"):
+    with pytest.raises(DataError, match=f"only one of the cohort's 4 patients has label {rare}; "):
         bbc_cv(label_P, np.random.default_rng(0).random((4, 3)), seed=0)

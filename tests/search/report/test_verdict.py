@@ -36,7 +36,7 @@ def rival(name: str, auc: float, p_value: float) -> Comparison:
         name=name,
         auc=Interval(estimate=auc, low=auc - 0.1, high=auc + 0.1),
         test=PairedTest(difference=difference, low=difference - 0.1, high=difference + 0.1, p_value=p_value),
-        figures={},
+        metrics={},
     )
 
 

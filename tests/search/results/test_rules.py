@@ -34,7 +34,7 @@ def test_a_leaderboard_carries_the_three_rules(finished: Experiment) -> None:
         "QRS duration alone",
     ]
     assert board.rules.remarks == ()
-    assert set(board.rules.comparisons[1].figures) >= {"accuracy", "sensitivity", "specificity"}
+    assert set(board.rules.comparisons[1].metrics) >= {"accuracy", "sensitivity", "specificity"}
     assert rules_table(board.rules).row_count == 3
     assert "LBBB alone" in board.to_json()
 
