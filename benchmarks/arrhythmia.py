@@ -1,13 +1,13 @@
-"""Heartbeat classes on the MIT-BIH Arrhythmia Database: patients never seen, and a random split beside it.
+"""Classify heartbeats of the MIT-BIH Arrhythmia Database, in new patients and in a random split.
 
-    python benchmarks/arrhythmia.py --data FOLDER            # FOLDER/mitdb; under an hour on two cores
-    python benchmarks/arrhythmia.py --data FOLDER --quick    # a few beats a record, a minute or two
+    python -m benchmarks.arrhythmia --data FOLDER            # FOLDER/mitdb; under an hour on two cores
+    python -m benchmarks.arrhythmia --data FOLDER --quick    # a few beats per record, a minute or two
 
-Runs configs/mitbih_inter.yaml (DS1 -> DS2: the network on images, the model of rhythm and amplitude, that of
-how a beat's image departs from its record's, and the three fused, the classes told at their own shares, or,
-`decided`, at shares and with the word of like beats as chosen within DS1) and configs/mitbih_intra.yaml. With
---storage FOLDER finished stages are kept, and a run that was interrupted goes on. The last line is one JSON
-object.
+Runs configs/mitbih_inter.yaml (trained on DS1, scored on DS2) and configs/mitbih_intra.yaml. The first has
+the network on images, the model of rhythm and amplitude, the model of how a beat's image differs from its
+record's, and the three fused: `fused` at the true class shares, `decided` with the settings that were best
+within DS1. With --storage FOLDER, finished stages are kept, and an interrupted run resumes. The last line is
+one JSON object.
 """
 
 import argparse
@@ -21,16 +21,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.late_fusion.late_fusion import (
-    CONTENDERS,
+    MODELS,
     committed_fusion,
-    fusion_networks,
     fusion_stage,
+    network_stages,
     run_fusion,
 )
 from crtcore.config import Experiment
 from crtcore.configfile import load_experiment
-from crtcore.data.prepare import arrhythmia_stage, run_prepare
-from crtcore.data.recording_shard import arrhythmia_jobs
+from crtcore.data.prepare import arrhythmia_set, run_prepare
 from crtcore.data.sources import Sources, arrhythmia_sources
 from crtcore.pipeline import open_store
 from crtcore.stages.stage import JSON, Stage
@@ -47,17 +46,17 @@ QUICK = [
 ]
 HERE = Path(__file__).parent
 GOALS = {"macro_f1": 0.60, "v_f1": 0.87, "intra_accuracy": 0.985}
-SIDE_BY_SIDE = (*CONTENDERS, "fused", "decided")
+SIDE_BY_SIDE = (*MODELS, "fused", "decided")
 WHY_THEY_DIFFER = (
-    "A random split trains on other beats of the very patients it scores, and a patient's beats are alike; "
-    "between patients the same class looks different, and rhythm must be judged against another normal."
+    "A random split trains on other beats of the same patients, and the beats of a patient are alike. In "
+    "another patient, the same class looks different, and another rhythm is normal."
 )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds mitdb/")
-    parser.add_argument("--quick", action="store_true", help="a few beats of each record, one epoch")
+    parser.add_argument("--quick", action="store_true", help="a few beats per record, one epoch")
     parser.add_argument("--storage", type=Path, help="keep the stages here (default: a temporary folder)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="crtsearch-bench-") as name:
@@ -89,10 +88,10 @@ def main() -> None:
 
 
 def _inter(experiment: Experiment) -> tuple[float, dict[str, JSON]]:
-    """Seconds, those of networks that an interrupted run has left among them, and facts."""
+    """The seconds, with those of networks that an earlier run has trained, and the facts."""
     start_s = time.monotonic()
     store, arrhythmia = _prepared(experiment)
-    networks = [store.find(pretrain_stage(each, arrhythmia)) for each in fusion_networks(experiment)]
+    networks = [store.find(stage) for stage in network_stages(experiment, arrhythmia)]
     found_s = sum(network.facts["seconds"] for network in networks if network is not None)
     stage = fusion_stage(experiment, arrhythmia)
     _show(run_fusion(store, stage, experiment, arrhythmia, use_device(experiment.resources.trial)))
@@ -111,9 +110,9 @@ def _intra(experiment: Experiment) -> dict[str, JSON]:
 def _prepared(experiment: Experiment) -> tuple[StageStore, Stage]:
     sources = Sources(arrhythmia=arrhythmia_sources(experiment), cohort=(), patients=(), cohort_leads=())
     store = open_store(experiment)
-    stage = arrhythmia_stage(experiment, sources)
-    run_prepare(store, stage, arrhythmia_jobs(experiment, sources))
-    return store, stage
+    shards = arrhythmia_set(experiment, sources)
+    run_prepare(store, shards)
+    return store, shards.stage
 
 
 def _show(reports: Iterable[EpochReport]) -> None:

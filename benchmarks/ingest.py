@@ -127,8 +127,7 @@ def _measured(contender: str, database: Path, records: tuple[str, ...]) -> dict[
 def _ours(r_peaks: str) -> Callable[[Path, tuple[str, ...], Path], Callable[[], int]]:
     def make(database: Path, records: tuple[str, ...], folder: Path) -> Callable[[], int]:
         from crtcore.config import Experiment
-        from crtcore.data.prepare import prepare_stage, run_prepare
-        from crtcore.data.recording_shard import arrhythmia_jobs
+        from crtcore.data.prepare import arrhythmia_set, run_prepare
         from crtcore.data.sources import Sources, arrhythmia_sources
         from crtcore.stages.store import StageStore
 
@@ -144,10 +143,9 @@ def _ours(r_peaks: str) -> Callable[[Path, tuple[str, ...], Path], Callable[[], 
             store = StageStore(str(folder / "storage"), cache=folder / "cache")
             recordings = arrhythmia_sources(experiment)
             sources = Sources(arrhythmia=recordings, cohort=(), patients=(), cohort_leads=())
-            jobs = arrhythmia_jobs(experiment, sources)
-            stage = prepare_stage("arrhythmia", jobs)
-            run_prepare(store, stage, jobs)
-            manifest = store.find(stage)
+            shards = arrhythmia_set(experiment, sources)
+            run_prepare(store, shards)
+            manifest = store.find(shards.stage)
             assert manifest is not None
             num_images: int = manifest.facts["num_images"]
             return num_images

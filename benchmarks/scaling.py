@@ -34,7 +34,7 @@ from moto.server import ThreadedMotoServer
 from ray.cluster_utils import Cluster
 
 from crtcore.config import Experiment
-from crtcore.pipeline import open_store, prepare, read_sources
+from crtcore.pipeline import open_store, plan, prepare, read_sources
 from crtcore.simulation.write import simulate
 from search.sweep.run import run_sweep
 
@@ -139,7 +139,7 @@ def run(num_nodes: int, folder: Path, num_trials: int, *, quick: bool) -> dict[s
     ):
         boto3.client("s3", "us-east-1").create_bucket(Bucket=bucket)
         experiment = experiment_of(folder / "data", bucket, num_trials, quick=quick)
-        prepare(open_store(experiment), experiment, read_sources(experiment))
+        prepare(open_store(experiment), plan(experiment, read_sources(experiment)))
         cluster = Cluster()
         try:
             cluster.add_node(num_cpus=0, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES)

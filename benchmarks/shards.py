@@ -29,8 +29,8 @@ import torch
 
 from crtcore.config import Experiment
 from crtcore.data.loader import load_images
-from crtcore.data.prepare import prepare_stage, run_prepare
-from crtcore.data.recording_shard import SHARD_FILE, arrhythmia_jobs
+from crtcore.data.prepare import arrhythmia_set, run_prepare
+from crtcore.data.recording_shard import SHARD_FILE
 from crtcore.data.shards import encode_shard, read_shard
 from crtcore.data.sources import Sources, arrhythmia_sources
 from crtcore.signal.recording import Beats
@@ -73,10 +73,9 @@ def _real_set(store: StageStore, data: Path) -> Stage:
         {"name": "shards", "data": data, "arrhythmia": {"database": "mitdb"}, "cohort": {"manifest": "none"}}
     )
     sources = Sources(arrhythmia=arrhythmia_sources(experiment), cohort=(), patients=(), cohort_leads=())
-    jobs = arrhythmia_jobs(experiment, sources)
-    stage = prepare_stage("arrhythmia", jobs)
-    run_prepare(store, stage, jobs)
-    return stage
+    shards = arrhythmia_set(experiment, sources)
+    run_prepare(store, shards)
+    return shards.stage
 
 
 def _random_set(store: StageStore, num_shards: int = 8, num_beats: int = 1500) -> Stage:

@@ -32,7 +32,7 @@ import optuna
 from crtcore.config import Experiment
 from crtcore.configfile import override
 from crtcore.data.sources import Sources
-from crtcore.pipeline import plan
+from crtcore.pipeline import Plan, plan
 from crtcore.stages.stage import Stage, StageKey
 from crtcore.stages.store import StageManifest, StageStore
 from crtcore.training.engine.epochs import EpochReport
@@ -136,8 +136,7 @@ class SimulatedCluster:
                 self._finish_epoch(job)
                 self._fill()
 
-    def _prepare(self, each: Experiment) -> None:
-        stages = plan(each, NOWHERE)
+    def _prepare(self, stages: Plan) -> None:
         for stage in (stages.arrhythmia, stages.cohort):
             self._store.commit(stage, {}, {})
 

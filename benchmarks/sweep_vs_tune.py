@@ -36,7 +36,7 @@ from benchmarks.plain_tune import Trainer, run_plain, train_as_a_user, train_as_
 from crtcore.config import Experiment
 from crtcore.configfile import override
 from crtcore.data.sources import Sources
-from crtcore.pipeline import open_store, prepare, read_sources, run_trial
+from crtcore.pipeline import open_store, plan, prepare, read_sources, run_trial
 from crtcore.simulation.write import simulate
 from crtcore.training.engine.device import use_device
 from search.study.update import TrialUpdate
@@ -99,7 +99,7 @@ def in_proportion(experiment: Experiment, proportion: float) -> tuple[Experiment
     number of frozen groups (without stored features, as black boxes run).
     """
     sources = read_sources(experiment)
-    prepare(open_store(experiment), experiment, sources)
+    prepare(open_store(experiment), plan(experiment, sources))
     finetune_s, pretrain_s = [], 0.0
     for frozen in space_of(experiment)["finetune.frozen_groups"]:
         probe = override(experiment, {"finetune.frozen_groups": frozen})
@@ -167,13 +167,10 @@ def key(params: Any) -> tuple[Any, ...]:
 def compare(experiment: Experiment, proportion: float, *, with_user: bool) -> dict[str, Any]:
     scaled, cost_s = in_proportion(experiment, proportion)
     sources = read_sources(scaled)
-    prepare(open_store(scaled), scaled, sources)  # data are no part of the comparison
+    prepare(open_store(scaled), plan(scaled, sources))  # data are no part of the comparison
     # Ray's first start and the import of torch are paid before any arm.
-    list(
-        run_trial(
-            open_store(scaled), override(scaled, {"seed": 1}), sources, use_device(scaled.resources.trial)
-        )
-    )
+    other = override(scaled, {"seed": 1})
+    list(run_trial(open_store(scaled), other, plan(other, sources), use_device(scaled.resources.trial)))
     ours = run_shared(scaled)
     same_mode = run_black_box(scaled, sources, train_as_ours)
     both = ours.scores.keys() & same_mode.scores.keys()

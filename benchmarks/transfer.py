@@ -137,8 +137,9 @@ def _arms(experiment: Experiment) -> tuple[npt.NDArray[np.int64], dict[str, tupl
     """The outcomes of all patients, and each arm with whether it trains a network."""
     device = use_device(experiment.resources.trial)
     store, sources = open_store(experiment), read_sources(experiment)
-    prepare(store, experiment, sources)
-    images = load_images(store, plan(experiment, sources).cohort)
+    base = plan(experiment, sources)
+    prepare(store, base)
+    images = load_images(store, base.cohort)
     on_device = DeviceImages(images.image_NFT, device)
     start = {"pretrained": experiment, "random": override(experiment, {"pretrain.objective": "none"})}
     features: dict[str, PatientBeats] = {}

@@ -6,12 +6,13 @@ One `Experiment` holds all that decides a result. Where a value comes from (YAML
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Depth = Literal[18, 34, 50, 101, 152]
 Architecture = Literal["resnet", "resnet1d", "alexnet", "vgg19", "inception_v3"]
+NUM_GROUPS: Final = 5  # layer groups of every network: the stem and four stages
 WAVEFORM_ARCHITECTURES = ("resnet1d",)  # they read samples in the place of images
 QualityFlag = Literal["flat", "clipped", "missing", "noisy", "too_short", "too_few_beats"]
 PositiveInt = Annotated[int, Field(ge=1)]
@@ -83,11 +84,10 @@ class PretrainConfig(Settings):
     )
     depth: Depth = Field(default=18, description="layers of a resnet or resnet1d; the others have one depth")
     objective: Literal["aami5", "morphology5", "none"] = "aami5"
-    split: Literal["all", "inter_patient", "ds1_even", "ds1_odd", "intra_patient"] = Field(
+    split: Literal["all", "inter_patient", "intra_patient"] = Field(
         default="all",
         description="what is scored: nothing; the records of DS2 (of another database than mitdb, a random "
-        "half of the patients); every second record of DS1, trained on the others; a random fifth of all "
-        "beats, whose patients are trained on too",
+        "half of the patients); a random fifth of all beats, whose patients are trained on too",
     )
     balance: Literal["none", "weighted_loss", "balanced_sampling"] = "weighted_loss"
     images_per_epoch: PositiveInt | None = Field(
@@ -107,7 +107,7 @@ class FinetuneConfig(Settings):
     rate, batch size, weight decay and epochs do not concern them.
     """
 
-    frozen_groups: int = Field(default=4, ge=0, le=5, description="stem, layer1 .. layer4")
+    frozen_groups: int = Field(default=4, ge=0, le=NUM_GROUPS, description="stem, layer1 .. layer4")
     head: Literal["linear", "logistic_regression", "svm", "cubic_svm", "random_forest"] = "linear"
     learning_rate: PositiveFloat = 1e-3
     batch_size: PositiveInt = Field(default=256, le=2048, description="images, not patients")
@@ -276,6 +276,16 @@ class Experiment(Settings):
     finetune: FinetuneConfig = FinetuneConfig()
     search: SearchConfig = SearchConfig()
     resources: ResourcesConfig = ResourcesConfig()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Experiment":
+        head, frozen_groups = self.finetune.head, self.finetune.frozen_groups
+        if head != "linear" and frozen_groups < NUM_GROUPS:
+            raise ValueError(
+                f"finetune.head {head} is fitted to the features of a frozen network, and "
+                f"finetune.frozen_groups is {frozen_groups}; set it to {NUM_GROUPS}, or the head to linear"
+            )
+        return self
 
     @property
     def takes_waveforms(self) -> bool:

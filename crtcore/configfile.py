@@ -185,6 +185,8 @@ def _sentence(error: ValidationError) -> str:
         return f"unknown key {key!r}; {hint}{more}"
     if first["type"] == "missing":
         return f"key {key!r} is missing{more}"
+    if not key:
+        return f"{first['msg'].removeprefix('Value error, ')}{more}"
     value = reprlib.repr(first["input"])
     return f"{key} = {value}: {first['msg'].removeprefix('Value error, ')}{more}"
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import torch
 
 from crtcore.config import Experiment
-from crtcore.data.prepare import MapJobs, arrhythmia_stage, cohort_stage, run_prepare
-from crtcore.data.recording_shard import arrhythmia_jobs, cohort_jobs
+from crtcore.data.prepare import MapJobs, ShardSet, arrhythmia_set, cohort_set, run_prepare
 from crtcore.data.sources import Sources, arrhythmia_sources, cohort_sources
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
@@ -23,13 +22,28 @@ OnProgress = Callable[[str, int, int], None]  # what, done, total
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The stages of one trial. Computed from digests alone; nothing needs to be built for it."""
+    """The stages of one trial, and the jobs that prepare its data. Nothing needs to be built to know them."""
 
-    arrhythmia: Stage
-    cohort: Stage
+    arrhythmia_set: ShardSet
+    cohort_set: ShardSet
     pretrain: Stage
     features: Stage | None
     finetune: Stage
+
+    @property
+    def arrhythmia(self) -> Stage:
+        """The prepared arrhythmia database."""
+        return self.arrhythmia_set.stage
+
+    @property
+    def cohort(self) -> Stage:
+        """The prepared cohort."""
+        return self.cohort_set.stage
+
+    @property
+    def shards(self) -> tuple[Stage, ...]:
+        """The stage of each recording's shard."""
+        return tuple(job.stage for job in (*self.arrhythmia_set.jobs, *self.cohort_set.jobs))
 
     @property
     def shared(self) -> tuple[Stage, ...]:
@@ -50,15 +64,14 @@ def read_sources(experiment: Experiment) -> Sources:
 
 def plan(experiment: Experiment, sources: Sources) -> Plan:
     """The stages of `experiment` on `sources`; builds nothing."""
-    arrhythmia = arrhythmia_stage(experiment, sources)
-    cohort = cohort_stage(experiment, sources)
-    pretrain = pretrain_stage(experiment, arrhythmia)
+    arrhythmia, cohort = arrhythmia_set(experiment, sources), cohort_set(experiment, sources)
+    pretrain = pretrain_stage(experiment, arrhythmia.stage)
     return Plan(
-        arrhythmia=arrhythmia,
-        cohort=cohort,
+        arrhythmia_set=arrhythmia,
+        cohort_set=cohort,
         pretrain=pretrain,
-        features=features_stage(experiment, pretrain, cohort),
-        finetune=finetune_stage(experiment, pretrain, cohort),
+        features=features_stage(experiment, pretrain, cohort.stage),
+        finetune=finetune_stage(experiment, pretrain, cohort.stage),
     )
 
 
@@ -69,35 +82,25 @@ def open_store(experiment: Experiment) -> StageStore:
 
 def prepare(
     store: StageStore,
-    experiment: Experiment,
-    sources: Sources,
+    stages: Plan,
     *,
     map_jobs: MapJobs = map,
     on_progress: OnProgress = lambda what, done, total: None,
 ) -> None:
-    """Build both prepared sets, as far as they are missing."""
-    sets = (
-        ("arrhythmia", arrhythmia_stage, arrhythmia_jobs),
-        ("cohort", cohort_stage, cohort_jobs),
-    )
-    for name, stage_of, jobs_of in sets:
-        run_prepare(
-            store,
-            stage_of(experiment, sources),
-            jobs_of(experiment, sources),
-            map_jobs=map_jobs,
-            on_progress=functools.partial(on_progress, f"prepare {name}"),
-        )
+    """Build what is missing of both prepared sets."""
+    for name, shards in (("arrhythmia", stages.arrhythmia_set), ("cohort", stages.cohort_set)):
+        progress = functools.partial(on_progress, f"prepare {name}")
+        run_prepare(store, shards, map_jobs=map_jobs, on_progress=progress)
 
 
 def run_trial(
-    store: StageStore, experiment: Experiment, sources: Sources, device: torch.device
+    store: StageStore, experiment: Experiment, stages: Plan, device: torch.device
 ) -> Iterator[EpochReport]:
-    """All stages of one trial in order, one report an epoch; finished stages cost a read, and the last
-    always reports.
+    """Run all stages of one trial in order, `stages` being the plan of `experiment`; one report an epoch.
+
+    Finished stages are not computed again. The last stage always reports, also if it was finished before.
     """
-    stages = plan(experiment, sources)
-    prepare(store, experiment, sources)
+    prepare(store, stages)
     yield from run_pretrain(store, stages.pretrain, experiment, stages.arrhythmia, device)
     if stages.features is not None:
         yield from run_features(store, stages.features, experiment, stages.pretrain, stages.cohort, device)

@@ -59,4 +59,4 @@ def test_the_configs_of_benchmarks_load_and_name_their_command(name: str) -> Non
     experiment = load_experiment(path)
     assert experiment.name == name
     assert experiment.search.space == {}
-    assert path.read_text().startswith("# python benchmarks/arrhythmia.py --data folder")
+    assert path.read_text().startswith("# python -m benchmarks.arrhythmia --data folder")

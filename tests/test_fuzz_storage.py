@@ -1,6 +1,7 @@
 """Damaged storage is never read as if it were intact. The error names it, and the same command repairs it."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,8 @@ import pytest
 from crtcore.config import Experiment
 from crtcore.configfile import override
 from crtcore.data.loader import load_images
-from crtcore.data.prepare import prepare_stage, run_prepare
-from crtcore.data.recording_shard import SHARD_FILE, arrhythmia_jobs
+from crtcore.data.prepare import arrhythmia_set, run_prepare
+from crtcore.data.recording_shard import SHARD_FILE
 from crtcore.data.shards import encode_shard, read_shard
 from crtcore.data.sources import Sources, arrhythmia_sources
 from crtcore.errors import StorageError
@@ -74,10 +75,11 @@ def test_damaged_stage_manifests(tmp_path: Path) -> None:
 def prepared(tiny: Experiment) -> tuple[StageStore, Stage, Path]:
     """A prepared set of two records, and the path of one of its shards."""
     experiment = override(tiny, {"arrhythmia.max_beats_per_record": 2})
-    jobs = arrhythmia_jobs(experiment, sources_of(experiment))[:2]
-    store, stage = StageStore(tiny.storage, cache=tiny.cache), prepare_stage("arrhythmia", jobs)
-    run_prepare(store, stage, jobs)
-    return store, stage, store.path(jobs[1].stage, SHARD_FILE)
+    sources = sources_of(experiment)
+    shards = arrhythmia_set(experiment, replace(sources, arrhythmia=sources.arrhythmia[:2]))
+    store = StageStore(tiny.storage, cache=tiny.cache)
+    run_prepare(store, shards)
+    return store, shards.stage, store.path(shards.jobs[1].stage, SHARD_FILE)
 
 
 def sources_of(experiment: Experiment) -> Sources:
@@ -116,11 +118,11 @@ def test_a_flipped_bit_of_the_mapped_copy_is_repaired(prepared: tuple[StageStore
 
 
 def test_the_same_command_repairs_a_damaged_shard(tiny: Experiment) -> None:
-    jobs = arrhythmia_jobs(tiny, sources_of(tiny))
-    stage = prepare_stage("arrhythmia", jobs)
+    shards = arrhythmia_set(tiny, sources_of(tiny))
+    stage, jobs = shards.stage, shards.jobs
     for damaged_file in (SHARD_FILE, MANIFEST, None):
         store = StageStore(tiny.storage, cache=tiny.cache)
-        run_prepare(store, stage, jobs)
+        run_prepare(store, shards)
         path = store.path(jobs[0].stage, SHARD_FILE)
         intact = path.read_bytes()
         if damaged_file is None:
@@ -130,7 +132,7 @@ def test_the_same_command_repairs_a_damaged_shard(tiny: Experiment) -> None:
         with pytest.raises(StorageError, match=jobs[0].stage.digest):
             load_images(StageStore(tiny.storage, cache=tiny.cache), stage)
         again = StageStore(tiny.storage, cache=tiny.cache)
-        run_prepare(again, stage, jobs)
+        run_prepare(again, shards)
         assert path.read_bytes() == intact
         assert load_images(again, stage).num_images == 4 * 8 * 2
 

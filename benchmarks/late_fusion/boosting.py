@@ -1,4 +1,4 @@
-"""Classes of beats from a few features of each, by gradient boosting.
+"""Classify beats from a few features by gradient boosting.
 
 Legend: N examples, D features, K classes.
 """
@@ -12,8 +12,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from crtcore.signal.recording import FloatArray, IntArray
 from crtcore.training.pretraining.priors import class_weights, corrected_log_probabilities
 
-LEAST_PROBABILITY: Final = 1e-6  # of a class that the model never saw
-# Small trees and a slow rate: the beats are many and the patients few.
+LEAST_PROBABILITY: Final = 1e-6  # for a class without training examples
+# Small trees and a low rate: there are many beats but few patients.
 SETTINGS: Final = {
     "max_iter": 150,
     "learning_rate": 0.05,
@@ -32,10 +32,10 @@ def boosted_log_probabilities(
     num_classes: int,
     seed: int,
 ) -> npt.NDArray[np.float64]:
-    """The log probabilities of the classes of the rows `test`, shape (test, classes), from those of `train`.
+    """Train on the rows `train`; return the log probabilities of the rows `test`, shape (test, classes).
 
-    Histogram gradient boosting (Ke et al. 2017, NeurIPS, in scikit-learn's form), rare classes weighing more
-    and the shift of priors undone, as for the network.
+    The model is histogram gradient boosting (Ke et al. 2017, NeurIPS; scikit-learn's version). Rare classes
+    have larger weights, and the probabilities are corrected for that, as for the network.
     """
     weight_K = class_weights(label_N[train], num_classes)
     # scikit-learn takes seeds of 32 bits.

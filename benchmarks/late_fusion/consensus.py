@@ -1,7 +1,7 @@
-"""Beats of one record that look alike and come alike are judged together.
+"""Clusters of similar beats in a record, and the mean prediction of a cluster.
 
-A record holds few kinds of beats and many of each, while what a model thinks of a single one is noisy
-(Llamedo & Martinez 2012, IEEE TBME 59:2312, who let the beats of a cluster vote).
+A record has few kinds of beats and many beats of each kind, and a prediction for one beat is noisy. Llamedo &
+Martinez 2012 (IEEE TBME 59:2312) let the beats of a cluster vote.
 Legend: N images, C clusters, K classes.
 """
 
@@ -18,7 +18,7 @@ from crtcore.signal.recording import FloatArray, IntArray
 
 MOST_CLUSTERS: Final = 16
 BEATS_PER_CLUSTER: Final = 20
-# What a difference of one record's typical RR interval counts beside the spread of its images.
+# The weight of RR intervals (relative to the record's median) against the images (of total variance 1).
 TIMING_WEIGHT: Final = 6.0
 LEAST_PROBABILITY: Final = 1e-12
 
@@ -26,20 +26,19 @@ Float64Array = npt.NDArray[np.float64]
 
 
 def beat_clusters(images: ImageSet, departure_NP: FloatArray, *, seed: int) -> IntArray:
-    """The cluster of each image among those of its record in its lead, shape (images,), counted through.
+    """The cluster of each image, shape (images,). Clusters hold images of one record and lead.
 
-    k-means on how images depart from the record's median image (`departure_NP`, of `departure_features`),
-    scaled to a total variance of 1 in the record, and on the previous and next RR interval over the record's
-    median. Labels stay unseen.
+    The method is k-means on `departure_NP` (of `departure_features`), scaled to a total variance of 1 in the
+    record, and on the previous and the next RR interval, divided by the record's median. Labels are not used.
     """
     cluster_N = np.empty(images.num_images, dtype=np.int64)
     num_clusters = 0
-    # scikit-learn adds up centres in the order in which its threads end: one thread, one result.
+    # scikit-learn sums the centres in the order in which its threads end: only one thread is repeatable.
     with threadpool_limits(1, user_api="openmp"):
         for rows in images.rows_by_record_and_lead():
             point_ND = _points(departure_NP[rows], images.rr_previous_s_N[rows], images.rr_next_s_N[rows])
             most = min(MOST_CLUSTERS, len(rows) // BEATS_PER_CLUSTER, len(np.unique(point_ND, axis=0)))
-            # Its seeds have 32 bits.
+            # scikit-learn's seeds have 32 bits.
             k_means = KMeans(max(1, most), n_init=2, random_state=child_seed(seed, "clusters") % 2**32)
             cluster_N[rows] = num_clusters + k_means.fit_predict(point_ND)
             num_clusters += k_means.n_clusters
@@ -47,7 +46,7 @@ def beat_clusters(images: ImageSet, departure_NP: FloatArray, *, seed: int) -> I
 
 
 def consensus(log_probability_NK: Float64Array, cluster_N: IntArray) -> Float64Array:
-    """The logarithm of the mean probabilities in each image's cluster, shape (images, classes)."""
+    """The logarithm of the mean probabilities of each image's cluster, shape (images, classes)."""
     _, index_N, size_C = np.unique(cluster_N, return_inverse=True, return_counts=True)
     mean_CK = np.stack(
         [np.bincount(index_N, weights=column) / size_C for column in np.exp(log_probability_NK).T], axis=1

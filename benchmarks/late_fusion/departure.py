@@ -1,7 +1,7 @@
-"""Beats told apart by how their image departs from what is typical of its record.
+"""Features of how a beat's image differs from the typical image of its record.
 
-From patient to patient beats of one class look different, and a network that sees one image at a time cannot
-know what this patient's are like; beside the other beats of its record an ectopic one stands out.
+Beats of one class look different in different patients. A network that sees one image at a time does not know
+what is normal for this patient. An ectopic beat differs from the other beats of its record.
 Legend: N images, P pixels.
 """
 
@@ -18,10 +18,10 @@ SIDE: Final = 8
 
 
 def departure_features(images: ImageSet) -> FloatArray:
-    """Each image less the median image of its record in its lead, shape (images, 64).
+    """Each image minus the median image of its record and lead, shape (images, 64).
 
-    Images are first averaged to 8 x 8 pixels, whose unit stays theirs: a 255th of the dynamic range. What is
-    typical comes from the beats of one record alone, labels unseen.
+    Images are first averaged to 8 x 8 pixels. The unit is 1/255 of the dynamic range. The median is over the
+    beats of one record only, and labels are not used.
     """
     feature_NP = np.empty((images.num_images, SIDE * SIDE), dtype=np.float32)
     for rows in images.rows_by_record_and_lead():

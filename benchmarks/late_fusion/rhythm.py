@@ -1,4 +1,4 @@
-"""Beats told apart by their timing and amplitude alone: what a spectrogram scaled to its own beat forgets.
+"""Features of a beat's timing and amplitude, which its spectrogram does not hold.
 
 Legend: N images.
 """
@@ -15,15 +15,18 @@ LOWEST_AMPLITUDE_MV: Final = 1e-3
 
 
 def rhythm_features(images: ImageSet) -> FloatArray:
-    """Features of each image, shape (images, 18): RR intervals as de Chazal et al. 2004 (IEEE TBME 51:1196)
-    use them, relative, and the beat's amplitude.
+    """Features of each image, shape (images, 18): relative RR intervals and amplitudes.
 
-    The previous and the next RR interval over their local mean, the logarithm of their ratio, both over the
-    median of the record, the logarithm of the beat's amplitude, and the same less the record's median in that
-    lead; then the first, the second and the last of the beat before and the beat after in the set, and by how
-    much the beat is larger than they are; then the previous RR interval over the record's mean, third
-    quartile and 90th percentile, since in a record where most beats come early the median is theirs. What is
-    typical comes from the beats of one record alone, labels unseen.
+    RR intervals follow de Chazal et al. 2004 (IEEE TBME 51:1196). The columns are:
+    0-1: the previous and the next RR interval, divided by their local mean;
+    2: the logarithm of next / previous;
+    3-4: the previous and the next RR interval, divided by the record's median;
+    5-6: the logarithm of the beat's amplitude, and the same minus the median of the record in that lead;
+    7-10: columns 0, 1 and 6 of the beat before, and the difference of the log amplitudes;
+    11-14: the same for the beat after;
+    15-17: the previous RR interval divided by the record's mean, third quartile and 90th percentile. If most
+    beats of a record are early, its median is that of early beats.
+    All statistics are of one record only, and labels are not used.
     """
     previous_N = images.rr_previous_s_N.astype(np.float64)
     next_N = images.rr_next_s_N.astype(np.float64)
@@ -48,7 +51,7 @@ def rhythm_features(images: ImageSet) -> FloatArray:
         log_amplitude_N,
         log_amplitude_N - typical_amplitude_N,
     ]
-    for neighbour_N in (before_N, after_N):  # a first or last beat is its own
+    for neighbour_N in (before_N, after_N):  # the first and the last beat are their own neighbours
         columns += [columns[index][neighbour_N] for index in (0, 1, 6)]
         columns.append(log_amplitude_N - log_amplitude_N[neighbour_N])
     columns += list(previous_N / long_rr_3N)

@@ -7,6 +7,7 @@ damaged shard costs one recording, and cohorts that overlap share what they have
 import functools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from crtcore.config import Experiment
@@ -17,6 +18,17 @@ from crtcore.stages.stage import JSON, Stage
 from crtcore.stages.store import StageStore
 
 PREPARE_VERSION = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardSet:
+    """A prepared set: the identity of the whole, and a job for each of its shards.
+
+    Sets are equal if their stages are: a job also holds a path and settings that do not change its shard.
+    """
+
+    stage: Stage
+    jobs: tuple[ShardJob, ...] = field(compare=False, repr=False)
 
 
 class MapJobs(Protocol):
@@ -43,21 +55,22 @@ def prepare_stage(
     return Stage(name="prepare", config=config, inputs=inputs, version=PREPARE_VERSION)
 
 
-def arrhythmia_stage(experiment: Experiment, sources: Sources) -> Stage:
-    """The identity of the arrhythmia database's set."""
-    return prepare_stage("arrhythmia", arrhythmia_jobs(experiment, sources))
+def arrhythmia_set(experiment: Experiment, sources: Sources) -> ShardSet:
+    """The shards of the arrhythmia database."""
+    jobs = arrhythmia_jobs(experiment, sources)
+    return ShardSet(stage=prepare_stage("arrhythmia", jobs), jobs=jobs)
 
 
-def cohort_stage(experiment: Experiment, sources: Sources) -> Stage:
-    """The identity of the cohort's set."""
+def cohort_set(experiment: Experiment, sources: Sources) -> ShardSet:
+    """The shards of the cohort."""
     jobs = cohort_jobs(experiment, sources)
-    return prepare_stage("cohort", jobs, exclude=experiment.cohort.exclude, folds=predefined_folds(sources))
+    stage = prepare_stage("cohort", jobs, exclude=experiment.cohort.exclude, folds=predefined_folds(sources))
+    return ShardSet(stage=stage, jobs=jobs)
 
 
 def run_prepare(
     store: StageStore,
-    stage: Stage,
-    jobs: Sequence[ShardJob],
+    shards: ShardSet,
     *,
     map_jobs: MapJobs = map,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
@@ -65,6 +78,7 @@ def run_prepare(
     """Build the shards that are missing or damaged, then commit the set. Raises DataError for an unusable
     recording.
     """
+    stage, jobs = shards.stage, shards.jobs
     if store.find(stage) is not None:
         return
     todo = [job for job in jobs if not _intact(store, job)]

@@ -1,14 +1,14 @@
-"""Parquet shards: one file per recording, one row per beat and lead, images laid out so that they can be
-memory-mapped.
+"""Parquet shards: one file per recording, one row per beat and lead.
 
-`image` is a non-null fixed_size_binary column, uncompressed, without dictionary, one data page per row
-group and one row group per file: its bytes lie in the file as one C-ordered uint8 array and are read
-without a copy. Other readers of Parquet (pandas, DuckDB, Spark) see an ordinary table.
+The images can be memory-mapped. `image` is a fixed_size_binary column without nulls, compression or
+dictionary, in one data page of one row group, so its values are one C-ordered uint8 array in the file. Other
+readers of Parquet (pandas, DuckDB, Spark) see an ordinary table.
 """
 
 import mmap
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +20,12 @@ from crtcore.signal.recording import Beats, FloatArray, IntArray, StrArray
 from crtcore.signal.spectrogram import IMAGE_SHAPE
 
 IMAGE_BYTES = IMAGE_SHAPE[0] * IMAGE_SHAPE[1]
-MAX_PAGE_HEADER_BYTES = (
-    256  # Thrift headers measure 20-60 bytes; more means that the pages are not as we wrote them
-)
+SHORTEST_PAGE_HEADER_BYTES: Final = 17
+"""A Parquet page header that has only its required fields, each as short as possible, in Thrift's compact
+protocol: page type, two sizes, number of values and three encodings take 2 bytes each, the begin of the inner
+struct 1 byte, and the ends of both structs 2 bytes. `encode_shard` writes headers of 21 to 29 bytes, and two
+headers have 34 or more.
+"""
 SCHEMA = pa.schema(
     [
         pa.field("patient_id", pa.string(), nullable=False),
@@ -40,7 +43,7 @@ SCHEMA = pa.schema(
     ]
 )
 MEASURES = ["rr_previous_s", "rr_next_s", "rr_ratio", "amplitude_mv"]
-NAMES = ["patient_id", "record_id", "lead", "symbol"]  # text that repeats: stored, and read, as dictionaries
+NAMES = ["patient_id", "record_id", "lead", "symbol"]  # text that repeats: stored and read as dictionaries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +117,8 @@ def encode_shard(
 
 
 def read_shard(path: Path) -> ShardRows:
-    """One shard; `image_NFT` (uint8, N x 64 x 64, read-only) maps the file itself, without a copy, when its
-    layout allows.
+    """Read one shard. `image_NFT` (uint8, N x 64 x 64, read-only) maps the file if `encode_shard` wrote it;
+    the images of another writer are decoded into memory.
 
     Raises StorageError if the file is not a shard.
     """
@@ -160,44 +163,27 @@ def _one_array(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _mapped_images(path: Path, metadata: pq.FileMetaData) -> npt.NDArray[np.uint8] | None:
-    """The image column as it lies in the file, or None where the file was laid out by another writer."""
+    """The image column, mapped from the file. None if another writer laid the file out differently.
+
+    In one uncompressed page of required values without a dictionary, the values are the last bytes of the
+    column. What precedes them are page headers, so their size says how many pages there are.
+    """
     if metadata.num_row_groups != 1:
         return None
     num_rows = metadata.num_rows
     chunk = metadata.row_group(0).column(SCHEMA.get_field_index("image"))
-    start, stop = chunk.data_page_offset, chunk.data_page_offset + chunk.total_compressed_size
-    header_bytes = chunk.total_compressed_size - num_rows * IMAGE_BYTES
+    start, num_bytes = chunk.data_page_offset, num_rows * IMAGE_BYTES
+    stop = start + chunk.total_compressed_size
     plain = (
         chunk.compression == "UNCOMPRESSED" and not chunk.has_dictionary_page and "PLAIN" in chunk.encodings
     )
-    if not plain or not 0 < start < stop < path.stat().st_size:
-        return None
-    # One page has one small header; a second page would add a second header between the values.
-    if not 0 < header_bytes <= MAX_PAGE_HEADER_BYTES or _num_pages(path, chunk) != 1:
+    num_header_bytes = chunk.total_compressed_size - num_bytes
+    one_page = 0 < num_header_bytes < 2 * SHORTEST_PAGE_HEADER_BYTES
+    if not (plain and one_page and 0 < start < stop < path.stat().st_size):
         return None
     with path.open("rb") as stream:
         mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-    flat = np.frombuffer(mapped, np.uint8, count=num_rows * IMAGE_BYTES, offset=start + header_bytes)
-    return flat.reshape(num_rows, *IMAGE_SHAPE)
-
-
-def _num_pages(path: Path, chunk: pq.ColumnChunkMetaData) -> int:
-    """1 if the first page's header says that it holds every value, 2 (several) otherwise.
-
-    The header is Thrift compact: field 1 page type, field 2 uncompressed size, both zigzag varints.
-    """
-    with path.open("rb") as stream:
-        stream.seek(chunk.data_page_offset)
-        header = stream.read(MAX_PAGE_HEADER_BYTES)
-    if len(header) < 4 or header[0] != 0x15 or header[2] != 0x15:
-        return 2
-    size = shift = 0
-    for byte in header[3:13]:
-        size |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            break
-    return 1 if (size >> 1) == chunk.num_values * IMAGE_BYTES else 2
+    return np.frombuffer(mapped, np.uint8, count=num_bytes, offset=stop - num_bytes).reshape(-1, *IMAGE_SHAPE)
 
 
 def _decoded_images(file: pq.ParquetFile) -> npt.NDArray[np.uint8]:

@@ -56,10 +56,9 @@ def prepare(config: Config, overrides: Overrides = None, address: Address = None
     from search.cli.live import LiveView
     from search.cluster.preparation import RayJobs
 
-    store, sources = open_store(experiment), read_sources(experiment)
+    store, stages = open_store(experiment), plan(experiment, read_sources(experiment))
     with LiveView(stderr()) as view, RayJobs(address, experiment.storage) as map_jobs:
-        prepare_sets(store, experiment, sources, map_jobs=map_jobs, on_progress=view.on_progress)
-    stages = plan(experiment, sources)
+        prepare_sets(store, stages, map_jobs=map_jobs, on_progress=view.on_progress)
     for name, stage in (("arrhythmia", stages.arrhythmia), ("cohort", stages.cohort)):
         manifest = store.find(stage)
         assert manifest is not None

@@ -74,4 +74,4 @@ class StagedTrial(tune.Trainable):
                 f"node {socket.gethostname()} does not see what was prepared in {experiment.storage}; set "
                 "storage to a folder that all nodes share, or to an s3:// or gs:// URI"
             )
-        yield from run_trial(store, experiment, self._sources, use_device(experiment.resources.trial))
+        yield from run_trial(store, experiment, stages, use_device(experiment.resources.trial))

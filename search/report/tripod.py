@@ -156,7 +156,11 @@ def _on_data(winner: Winner) -> dict[str, str]:
             f"{num_patients} patients, {num_positive} with the outcome: all that were available, not "
             "calculated. The width of the intervals shows what this number allows."
         ),
-        "11": f"{num_empty} clinical values are missing; the median of the training folds replaces them.",
+        "11": (
+            f"{num_empty} clinical values are missing; the median of the training folds replaces them."
+            if num_empty
+            else "No clinical value is missing."
+        ),
         "20a": (
             f"{num_listed} patients in the manifest, {num_listed - num_patients} excluded because of their "
             f"recordings, {num_patients} analysed."
@@ -206,7 +210,9 @@ def _on_result(winner: Winner, performance: Performance, sentences: tuple[str, .
             f"A probability. The threshold {threshold:.3f} maximises Youden's index on out-of-fold scores; "
             "it is not a recommendation."
         ),
-        "23a": f"AUC in the search {auc.estimate:.3f} ({auc.low:.3f} to {auc.high:.3f}). {sentences[1]}",
+        "23a": (
+            f"The winner's pooled AUC is {auc.estimate:.3f} ({auc.low:.3f} to {auc.high:.3f}). {sentences[1]}"
+        ),
         "26": (
             f"{sentences[0]} One cohort, no external validation, no assessment of fairness. Pruned trials "
             "are not part of the correction."

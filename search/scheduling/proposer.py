@@ -39,7 +39,7 @@ class Proposer:
         experiment: Experiment,
         *,
         plan_of: Callable[[Experiment], Plan],
-        prepare: Callable[[Experiment], None],
+        prepare: Callable[[Plan], None],
         foreknown: Foreknown,
         first: Sequence[Params],
     ) -> None:
@@ -82,12 +82,13 @@ class Proposer:
     def proposal(self, number: int, params: Mapping[str, Any], *, is_begun: bool = False) -> Proposal:
         """Trial `number` with parameters `params`; its data sets are prepared."""
         experiment = override(self._experiment, params)
-        self._prepare(experiment)
+        stages = self._plan_of(experiment)
+        self._prepare(stages)
         return Proposal(
             number=number,
             params=params,
             experiment=experiment,
-            plan=self._plan_of(experiment),
+            plan=stages,
             work=relative_work(experiment),
             is_begun=is_begun,
         )
@@ -101,7 +102,6 @@ class Proposer:
         """Whether a point keeps search.constraints and its settings can be combined."""
         try:
             experiment = override(self._experiment, params)
-            self._plan_of(experiment)
         except ConfigError:
             return False
         bounds = experiment.search.constraints

@@ -50,7 +50,7 @@ class Session:
         *,
         store: StageStore,
         plan_of: Callable[[Experiment], Plan],
-        prepare: Callable[[Experiment], None],
+        prepare: Callable[[Plan], None],
         foreknown: Foreknown = lambda experiment: {},
         first: Sequence[Params] = (),
         listeners: Sequence[Listener] = (),

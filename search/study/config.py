@@ -1,30 +1,29 @@
-"""The config that a sweep keeps beside its study, and what makes two runs the same sweep: the settings, the
-data and the code that its trials' scores rest on.
+"""The config stored with a sweep. It tells readers what ran, and it stops a second run with settings, data or
+code that would give trials whose scores cannot be compared with the first ones.
 """
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import optuna
 import yaml
 from pydantic import ValidationError
 
 from crtcore.config import Experiment
-from crtcore.errors import SweepError
-
-if TYPE_CHECKING:  # it loads torch, which whoever only reads a sweep has no use for
-    from crtcore.pipeline import Plan
-
 from crtcore.configfile import load_experiment, override
+from crtcore.errors import SweepError
 from crtcore.stages.atomic import write_atomically
 from search.study.attributes import DIGESTS
 from search.study.folder import sweep_dir
 
-CONFIG_FILE = "config.yaml"
-# What may change between two runs of one sweep: where things lie (their content is compared by digest), how
-# results are worded, what they run on, how long the sweep is.
-FREE_KEYS = (
+if TYPE_CHECKING:  # it imports torch, which readers of a sweep do not need
+    from crtcore.pipeline import Plan
+
+CONFIG_FILE: Final = "config.yaml"
+# These may change between two runs of a sweep: where things lie (contents are compared by digest), how
+# results are worded, what trials run on, and how long the sweep is.
+FREE_KEYS: Final = (
     "storage",
     "cache",
     "data",
@@ -39,13 +38,29 @@ FREE_KEYS = (
     "search.wall_clock",
     "search.gpu_hours",
 )
+# What changed if a stage of the base experiment has another digest than before.
+CAUSES: Final = {
+    "arrhythmia": "the recordings of the arrhythmia database or the way crtsearch prepares them",
+    "cohort": "the cohort's recordings, its manifest or the way crtsearch prepares them",
+    "finetune": "the way this version of crtsearch trains",
+}
+
+
+def stored_experiment(storage: str, name: str) -> Experiment:
+    """The experiment of sweep `name` as it last ran, with `storage` as the place where it lies now.
+
+    Raises SweepError if the sweep has no config yet, ConfigError if this version cannot read it.
+    """
+    path = sweep_dir(storage, name) / CONFIG_FILE
+    if not path.is_file():
+        raise SweepError(f"sweep {name} has no {path}; run the same `crtsearch sweep` command again")
+    return override(load_experiment(path), {"storage": storage})
 
 
 def keep_identity(study: optuna.Study, folder: Path, experiment: Experiment, plan: "Plan") -> None:
-    """Store the resolved config in the sweep's folder and the base experiment's stages in its study.
+    """Store the resolved config in the sweep's folder, and the digests of the base experiment in its study.
 
-    Raises SweepError if the sweep already has trials and settings, data or code are not those it was started
-    with: new trials would not compare with the old.
+    Raises SweepError if the sweep already has trials that ran with other settings, data or code.
     """
     path = folder / CONFIG_FILE
     config = experiment.model_dump(mode="json")
@@ -57,8 +72,8 @@ def keep_identity(study: optuna.Study, folder: Path, experiment: Experiment, pla
     if study.get_trials(deepcopy=False):
         if not path.is_file():
             raise SweepError(
-                f"the study {study.study_name} that search.study names is of a sweep elsewhere, or its "
-                f"{path} is gone; start another sweep with --name"
+                f"the study {study.study_name} that search.study names belongs to another sweep, or {path} "
+                "was removed; start another sweep with --name"
             )
         _check_config(folder.name, yaml.safe_load(path.read_text(encoding="utf-8")), config)
         _check_digests(folder.name, DIGESTS.of(study), digests)
@@ -67,7 +82,7 @@ def keep_identity(study: optuna.Study, folder: Path, experiment: Experiment, pla
 
 
 def _check_config(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    old, new = dict(_leaves(_completed(before))), dict(_leaves(now))
+    old, new = dict(_leaves(_with_defaults(before))), dict(_leaves(now))
     changes = [
         f"{key} was {old.get(key)!r} and is now {new.get(key)!r}"
         for key in sorted(old.keys() | new.keys())
@@ -80,25 +95,21 @@ def _check_config(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) 
         )
 
 
-def _completed(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A stored config with the keys that this version added, at their defaults."""
+def _check_digests(name: str, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+    for stage, cause in CAUSES.items():
+        if before[stage] != now[stage]:
+            raise SweepError(
+                f"{cause} changed since sweep {name} was started, so new trials could not be compared with "
+                "the old ones; undo the change, or start another sweep with --name"
+            )
+
+
+def _with_defaults(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A stored config, with default values for the keys that a later version added."""
     try:
         return Experiment.model_validate(config).model_dump(mode="json")
     except ValidationError:
-        return config  # it has keys or values that this version knows no more: differences to show
-
-
-def _check_digests(name: str, before: Mapping[str, str], now: Mapping[str, str]) -> None:
-    for stage, cause in (
-        ("arrhythmia", "the recordings of the arrhythmia database or the way crtsearch prepares them"),
-        ("cohort", "the cohort's recordings, its manifest or the way crtsearch prepares them"),
-        ("finetune", "the way this version of crtsearch trains"),
-    ):
-        if before[stage] != now[stage]:
-            raise SweepError(
-                f"{cause} changed since sweep {name} was started, so new trials would not compare with the "
-                "old; go back to what it was started with, or start another sweep with --name"
-            )
+        return config  # keys or values that this version does not know are reported as differences
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -107,14 +118,3 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield from _leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def stored_experiment(storage: str, name: str) -> Experiment:
-    """The experiment of sweep `name`, as it last ran, with the storage it lies in now.
-
-    SweepError if the sweep has no config (it never got so far); ConfigError if this version cannot read it.
-    """
-    path = sweep_dir(storage, name) / CONFIG_FILE
-    if not path.is_file():
-        raise SweepError(f"sweep {name} has no {path}; run the same `crtsearch sweep` command again")
-    return override(load_experiment(path), {"storage": storage})

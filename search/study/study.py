@@ -1,7 +1,7 @@
-"""Where a sweep's record lives: an Optuna study, which any Optuna tool can read.
+"""Open a sweep's record: an Optuna study, which any Optuna tool can read.
 
-By default it is the SQLite file `sweeps/<name>/study.db`; with `search.study: journal` the file
-`study.journal`; with a URL there, a database, whose address is kept in `study.url`.
+By default it is the SQLite file `sweeps/<name>/study.db`. With `search.study: journal` it is the file
+`study.journal`. With a URL there it is a database, and `study.url` holds the URL.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ LOCK_TIMEOUT_S = 60.0  # how long a write waits for a dashboard that is reading
 
 
 def study_storage(storage: str, name: str) -> BaseStorage:
-    """Where Optuna keeps sweep `name`. SweepError if there is no such sweep or no use of its database."""
+    """Optuna's storage of sweep `name`. SweepError if there is none or its database cannot be used."""
     path = study_file(storage, name)
     if path is None:
         known = ", ".join(sweep_names(storage))
@@ -43,11 +43,11 @@ def open_study(
     kind: str = "sqlite",
     directions: Sequence[Direction] = ("maximize",),
 ) -> optuna.Study:
-    """The study of sweep `name`; where there is none and `create` is true, a new one.
+    """The study of sweep `name`. If there is none, `create` says to make one.
 
-    `kind` is `sqlite`, `journal` or a database URL, and `directions` are those of the objectives; both are of
-    a study without trials, and tell nothing of one with some. Raises SweepError if there is none and `create`
-    is false, if it is of another kind, or if the database cannot be used.
+    `kind` is `sqlite`, `journal` or a database URL. `directions` are those of the objectives; a study that
+    already has trials keeps its own. Raises SweepError if there is no study and `create` is false, if it is
+    of another kind, or if the database cannot be used.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if not create:
@@ -82,10 +82,10 @@ def study_id(study: optuna.Study) -> int:
 
 @contextmanager
 def transaction(study: optuna.Study) -> Iterator[None]:
-    """What the block writes to the study is there at its end, all or nothing, and the disk is waited for
-    once; each of Optuna's writes is a transaction of its own. A journal has none: there each write counts.
+    """Make what the block writes to the study one database transaction: all or nothing, and one wait for the
+    disk instead of one for each write. A journal has no transactions, so there each write stands alone.
 
-    Not to be nested. Raises StorageInternalError, as Optuna does, if the database fails.
+    Do not nest it. Raises StorageInternalError, as Optuna does, if the database fails.
     """
     if not isinstance(study._storage, _CachedStorage):
         yield
@@ -94,7 +94,7 @@ def transaction(study: optuna.Study) -> Iterator[None]:
     sessions = storage.scoped_session
     try:
         with storage.engine.begin() as connection:
-            storage.remove_session()  # one that is there already would not join
+            storage.remove_session()  # an open session would not join the transaction
             sessions.configure(bind=connection, join_transaction_mode="rollback_only")
             try:
                 yield
@@ -116,8 +116,7 @@ def _open(path: Path) -> BaseStorage:
         return JournalStorage(JournalFileBackend(str(path)))
     if path.suffix == Path(URL_FILE).suffix:
         return _database(path.read_text(encoding="utf-8").strip())
-    # No pool: a connection that outlives its query would hold the file open in every forked or waiting
-    # process.
+    # No pool: a connection that stays open after its query would keep the file open in forked processes.
     return RDBStorage(
         f"sqlite:///{path}",
         engine_kwargs={"poolclass": NullPool, "connect_args": {"timeout": LOCK_TIMEOUT_S}},
@@ -135,7 +134,7 @@ def _database(url: str) -> BaseStorage:
 
 
 def _shown(url: str) -> str:
-    """A URL without its password."""
+    """A URL with its password hidden."""
     try:
         return make_url(url).render_as_string(hide_password=True)
     except SQLAlchemyError:

@@ -104,8 +104,9 @@ def run_nested(
     few patients of one outcome for the inner folds; SweepError if an inner winner's head is not linear.
     """
     store, sources = open_store(experiment), read_sources(experiment)
-    prepare(store, experiment, sources, on_progress=on_progress)
-    images = load_images(store, plan(experiment, sources).cohort)
+    stages = plan(experiment, sources)
+    prepare(store, stages, on_progress=on_progress)
+    images = load_images(store, stages.cohort)
     id_P, first_P = np.unique(images.patient_N, return_index=True)
     label_P = images.label_N[first_P]
     (outer,) = cohort_folds(
@@ -149,9 +150,9 @@ def _scores(winner: Winner, id_P: StrArray) -> np.ndarray[Any, np.dtype[np.float
         winner.experiment,
         {"cohort.patients": tuple(id_P.tolist()), "cohort.leads": winner.sources.cohort_leads},
     )
-    sources = read_sources(experiment)
-    prepare(winner.store, experiment, sources)
-    images = load_images(winner.store, plan(experiment, sources).cohort)
+    stages = plan(experiment, read_sources(experiment))
+    prepare(winner.store, stages)
+    images = load_images(winner.store, stages.cohort)
     beats = patient_beats(
         images, torch.from_numpy(np.array(images.image_NFT)), amplitude=experiment.finetune.amplitude
     )

@@ -75,9 +75,7 @@ def run_sweep(
             experiment,
             store=store,
             plan_of=plan_of,
-            prepare=functools.partial(
-                prepare, store, sources=sources, map_jobs=map_jobs, on_progress=on_progress
-            ),
+            prepare=functools.partial(prepare, store, map_jobs=map_jobs, on_progress=on_progress),
             foreknown=functools.partial(foreknown, num_leads=len(sources.cohort_leads)),
             first=first_points(study, experiment, warm_start),
             listeners=(

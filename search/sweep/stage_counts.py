@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from crtcore.config import Choices, Experiment, FloatRange
 from crtcore.configfile import override
-from crtcore.data.recording_shard import arrhythmia_jobs, cohort_jobs
 from crtcore.data.sources import Sources
+from crtcore.errors import ConfigError
 from crtcore.pipeline import plan
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
@@ -18,6 +18,9 @@ SHARED_SECTIONS = ("spectrogram.", "pretrain.")
 
 
 SHARED_KEYS = ("finetune.frozen_groups",)
+HEAD_KEY = (
+    "finetune.head"  # no shared stage depends on it, but heads differ in which frozen_groups they allow
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +35,8 @@ class StageCount:
 def stage_counts(store: StageStore, experiment: Experiment, sources: Sources) -> tuple[StageCount, ...]:
     stages: dict[str, Stage] = {}
     for variant in variants_of(experiment):
-        jobs = (*arrhythmia_jobs(variant, sources), *cohort_jobs(variant, sources))
-        for stage in (*(job.stage for job in jobs), *plan(variant, sources).shared):
+        stages_of_variant = plan(variant, sources)
+        for stage in (*stages_of_variant.shards, *stages_of_variant.shared):
             stages[str(stage)] = stage
     num_stages = Counter(stage.name for stage in stages.values())
     num_built = Counter(stage.name for stage in stages.values() if store.find(stage) is not None)
@@ -43,14 +46,28 @@ def stage_counts(store: StageStore, experiment: Experiment, sources: Sources) ->
 
 
 def variants_of(experiment: Experiment) -> Iterator[Experiment]:
-    """The experiment under every combination of the searched knobs that shared stages depend on."""
+    """The experiment under every combination of the searched settings that shared stages depend on.
+
+    A combination that no head of the search allows is left out.
+    """
     shared = {
         key: _options(options)
         for key, options in experiment.search.space.items()
         if key.startswith(SHARED_SECTIONS) or key in SHARED_KEYS
     }
+    heads = (experiment.finetune.head, *experiment.search.space.get(HEAD_KEY, ()))
     for values in itertools.product(*shared.values()):
-        yield override(experiment, dict(zip(shared, values, strict=True)))
+        combination = dict(zip(shared, values, strict=True))
+        variants = (_variant(experiment, {**combination, HEAD_KEY: head}) for head in heads)
+        yield from itertools.islice(filter(None, variants), 1)
+
+
+def _variant(experiment: Experiment, values: dict[str, object]) -> Experiment | None:
+    """The experiment with these settings, None if they exclude each other."""
+    try:
+        return override(experiment, values)
+    except ConfigError:
+        return None
 
 
 def _options(options: FloatRange | Choices) -> tuple[bool | int | float | str, ...]:

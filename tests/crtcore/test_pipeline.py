@@ -1,6 +1,7 @@
 """The straight line on small simulated data: stages in order, shared where they can be, resumed anywhere."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -9,7 +10,10 @@ import torch
 
 from crtcore.config import Experiment
 from crtcore.configfile import override
+from crtcore.data import recording_shard
 from crtcore.data.loader import load_images
+from crtcore.data.recording_shard import ShardJob
+from crtcore.data.sources import Source
 from crtcore.model.checkpoint import load_backbone
 from crtcore.pipeline import open_store, plan, prepare, read_sources, run_trial
 from crtcore.stages.stage import Stage
@@ -22,7 +26,8 @@ CPU = torch.device("cpu")
 def run(experiment: Experiment, *, stop_after: int | None = None) -> list[tuple[str, int, dict[str, float]]]:
     """The reports of one trial in a fresh store, cut off after `stop_after` as a killed process would be."""
     reports = []
-    for report in run_trial(open_store(experiment), experiment, read_sources(experiment), CPU):
+    stages = plan(experiment, read_sources(experiment))
+    for report in run_trial(open_store(experiment), experiment, stages, CPU):
         reports.append((report.stage, report.epoch, dict(report.metrics)))
         if len(reports) == stop_after:
             break
@@ -111,8 +116,8 @@ def test_the_network_on_waveforms_runs_the_whole_line_beside_the_one_on_images(t
     # In the recording's millivolts: no sample between two of the signal's is larger than both.
     np.testing.assert_allclose(np.ptp(sample_NS, axis=1), waveforms.amplitude_mv_N, rtol=0.1)
 
-    prepare(store, tiny, sources)
     of_images = plan(tiny, sources)
+    prepare(store, of_images)
     assert not {stage.digest for stage in stages.shared} & {stage.digest for stage in of_images.shared}
     images = load_images(store, of_images.cohort)
     assert images.patient_N.tolist() == waveforms.patient_N.tolist()
@@ -123,6 +128,29 @@ def test_the_network_on_waveforms_runs_the_whole_line_beside_the_one_on_images(t
     assert plan(override(flat, longer), sources).cohort != stages.cohort
     assert plan(override(flat, {"pretrain.depth": 34}), sources).cohort == stages.cohort
     assert plan(override(flat, {"pretrain.depth": 34}), sources).pretrain != stages.pretrain
+
+
+def test_shard_jobs_are_built_once_per_plan(tiny: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+
+    def counted(source: Source, experiment: Experiment, **settings: Any) -> ShardJob:
+        built.append(source.record_id)
+        return make_job(source, experiment, **settings)
+
+    make_job = recording_shard._job
+    monkeypatch.setattr(recording_shard, "_job", counted)
+    store, sources = open_store(tiny), read_sources(tiny)
+    stages = plan(tiny, sources)
+    once = sorted(source.record_id for source in (*sources.arrhythmia, *sources.cohort))
+    assert sorted(built) == once and len(once) == 4 + 12
+    prepare(store, stages)
+    assert len(list(run_trial(store, tiny, stages, CPU))) == 4
+    assert sorted(built) == once
+    assert {stage.digest for stage in stages.shards} == {path.name for path in shard_folders(tiny)}
+
+
+def shard_folders(experiment: Experiment) -> list[Path]:
+    return list(Path(experiment.storage, "stages", "shard").iterdir())
 
 
 def test_nothing_is_frozen_without_features(tiny: Experiment) -> None:

@@ -14,6 +14,7 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial
 
 from crtcore.config import Experiment
+from crtcore.data.prepare import ShardSet
 from crtcore.pipeline import Plan
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
@@ -140,8 +141,7 @@ class World:
         session.close()
         return num_moments
 
-    def _prepare(self, experiment: Experiment) -> None:
-        plan = plan_of(experiment)
+    def _prepare(self, plan: Plan) -> None:
         for stage in (plan.arrhythmia, plan.cohort):
             if self.store.find(stage) is None:
                 self._commit(stage, self.storage.clock)
@@ -196,8 +196,8 @@ def plan_of(experiment: Experiment) -> Plan:
     pretrain = stage("pretrain", {"depth": experiment.pretrain.depth}, arrhythmia)
     features = stage("features", {"frozen": frozen}, pretrain, cohort) if frozen else None
     return Plan(
-        arrhythmia=arrhythmia,
-        cohort=cohort,
+        arrhythmia_set=ShardSet(stage=arrhythmia, jobs=()),
+        cohort_set=ShardSet(stage=cohort, jobs=()),
         pretrain=pretrain,
         features=features,
         finetune=stage("finetune", config, pretrain, cohort),

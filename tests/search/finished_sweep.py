@@ -38,7 +38,7 @@ def finish_sweep(experiment: Experiment) -> None:
         stages = plan(trial, sources)
         curve = {
             report.epoch: report.metrics["auc"]
-            for report in run_trial(store, trial, sources, torch.device("cpu"))
+            for report in run_trial(store, trial, stages, torch.device("cpu"))
             if report.stage == "finetune"
         }
         features = stages.features

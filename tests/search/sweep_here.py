@@ -25,11 +25,11 @@ def sweep_here(experiment: Experiment) -> None:
         experiment,
         store=store,
         plan_of=functools.partial(plan, sources=sources),
-        prepare=functools.partial(prepare, store, sources=sources),
+        prepare=functools.partial(prepare, store),
     )
     device = use_device(experiment.resources.trial)
     while (proposal := session.next(1)) is not None:
-        for report in run_trial(store, proposal.experiment, sources, device):
+        for report in run_trial(store, proposal.experiment, proposal.plan, device):
             if not session.report(proposal.number, report, node="here"):
                 break
     session.close()

@@ -1,4 +1,4 @@
-"""Where a trial computes: the device it was given and the CPU threads it may use."""
+"""The device and the CPU threads that a trial computes with."""
 
 from contextlib import AbstractContextManager
 from typing import Final, Literal
@@ -13,17 +13,17 @@ from crtcore.errors import ConfigError
 from crtcore.signal.recording import IntArray
 
 Precision = Literal["float32", "bfloat16"]
-# Of the device's free memory; what is left is for networks and activations.
+# Share of the device's free memory for images; the rest is for networks and activations.
 RESIDENT_SHARE: Final = 0.5
 
 
 def use_device(resources: TrialResources) -> torch.device:
-    """The device of a trial with these resources; sets this process's torch threads, and cuDNN to fixed
-    algorithms.
+    """The device for a trial with these resources.
 
-    On the CPU a trial is repeatable bit by bit, on the same machine with the same number of threads (sums are
-    split by thread); on a GPU up to rounding, since the max pool adds up its gradients in any order. Raises
-    ConfigError if a GPU is asked for and none is visible.
+    Also sets this process's number of torch threads and fixes the cuDNN algorithms. On the CPU, a trial gives
+    the same bits again on the same machine with the same number of threads. On a GPU, it gives the same up to
+    rounding, because max pooling adds gradients in any order. Raises ConfigError if a GPU is asked for and
+    none is visible.
     """
     torch.set_num_threads(max(1, int(resources.cpus)))
     if resources.gpus == 0:
@@ -38,34 +38,34 @@ def use_device(resources: TrialResources) -> torch.device:
 
 
 def use_fixed_algorithms() -> None:
-    """Have cuDNN compute the same in the same way each time, in this process."""
+    """Make cuDNN use the same algorithms each time, in this process."""
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
-    """Compute products in bfloat16 inside, if `precision` says so; weights stay float32."""
+    """A context in which products are computed in `precision`; weights stay float32."""
     enabled = precision == "bfloat16"
     context: AbstractContextManager[None] = torch.autocast(device.type, torch.bfloat16, enabled=enabled)
     return context
 
 
 def precision_identity(experiment: Experiment) -> dict[str, str]:
-    """What the precision adds to the identity of a stage that trains or runs a network: nothing if exact."""
+    """What the precision adds to the config of a stage that runs a network: nothing for float32."""
     precision = experiment.resources.precision
     return {} if precision == "float32" else {"precision": precision}
 
 
 def on_device_if_it_fits(inputs: Tensor, device: torch.device) -> Tensor:
-    """`inputs` on the device if they take up no more than half of its free memory, or else as they are."""
+    """`inputs` moved to the device if they fit in half of its free memory, else unchanged."""
     return inputs.to(device) if _fits(inputs.nbytes, device) else inputs
 
 
 class DeviceImages:
-    """Images that batches are taken from: resident on a GPU as far as they fit in half of its free memory,
-    or left in the mapped file whose pages processes share.
+    """Images to take batches from.
 
-    `image_NFT` is uint8, shape (images, 64, 64).
+    They are kept on the GPU if they fit in half of its free memory. Otherwise they stay in the mapped file,
+    whose pages processes share. `image_NFT` is uint8, shape (images, 64, 64).
     """
 
     def __init__(self, image_NFT: npt.NDArray[np.uint8], device: torch.device) -> None:
@@ -86,7 +86,7 @@ class DeviceImages:
 
 
 def _fits(num_bytes: int, device: torch.device) -> bool:
-    """Whether to keep that much on the device; on the CPU, the mapped file is as near as a copy would be."""
+    """Whether to keep this much on the device. On the CPU, a copy would be no faster than the mapped file."""
     if device.type == "cpu":
         return False
     free_bytes, _ = torch.cuda.mem_get_info(device)

@@ -1,8 +1,7 @@
-"""The one training loop: epoch after epoch, each reported, each a point to go on from.
+"""The training loop: each epoch is reported, and an interrupted run resumes after its last epoch.
 
-What a learner does in an epoch depends on its state and the epoch's number alone (its random numbers come
-from a child seed that names the epoch), so a run that was interrupted ends with the same bits as one that was
-not.
+A learner's epoch depends only on its state and the epoch's number (its random numbers come from a child seed
+of the epoch). So an interrupted and resumed run ends with the same bits as one without interruption.
 """
 
 import logging
@@ -29,8 +28,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class EpochReport:
-    """One finished epoch (1-based) of a stage; `num_images` counts the images it trained on, or passed
-    through. `note` tells the user what happened before this epoch, "" if nothing did.
+    """One finished epoch of a stage, counted from 1. `num_images` is how many images it processed.
+
+    `note` tells the user what happened before this epoch; it is "" if nothing did.
     """
 
     stage: str
@@ -43,9 +43,7 @@ class EpochReport:
 
 
 class Learner(Protocol):
-    """What `fit` trains. `run_epoch` returns the epoch's metrics, "loss" among them, and the images it
-    trained on.
-    """
+    """What `fit` trains. `run_epoch` returns metrics, which include "loss", and the number of images."""
 
     def run_epoch(self, epoch: int) -> tuple[dict[str, float], int]: ...
 
@@ -62,15 +60,14 @@ def fit(
     num_epochs: int,
     finish: Callable[[list[EpochReport]], None],
 ) -> Iterator[EpochReport]:
-    """Train for `num_epochs`, going on after the last epoch that an interrupted run of the same stage
-    finished.
+    """Train for `num_epochs`. Resumes after the last finished epoch of an interrupted run of the same stage.
 
-    Yields one report an epoch, first those of the interrupted run. Each epoch but the last leaves a progress
-    file once more is asked for after its report: a trial that is stopped there is done with, and its state,
-    hundreds of megabytes, would be written for nobody. After the last, `finish` gets all reports and commits
-    the stage, before the last report is yielded: whoever stops listening there has lost nothing. Raises
-    DivergedError when the loss is not finite. Where the progress file is damaged, the stage is started anew,
-    and its first report says so.
+    Yields one report per epoch, first those of the interrupted run. The progress file of an epoch is written
+    only when the next report is asked for: a trial that is stopped after an epoch does not resume, and its
+    state may be hundreds of megabytes. After the last epoch, `finish` gets all reports and commits the stage.
+    The last report is yielded after that, so a caller that stops there has the committed stage. If the
+    progress file is damaged, the stage starts again from epoch 1, and its first report says so. Raises
+    DivergedError if the loss is not finite.
     """
     reports, note = _resume(store, stage, learner)
     yield from reports
@@ -97,8 +94,9 @@ def fit(
 
 
 def _resume(store: StageStore, stage: Stage, learner: Learner) -> tuple[list[EpochReport], str]:
-    """Load the progress file into the learner, if there is one; the reports of the epochs it has seen, and a
-    note for the user if the file is damaged and was deleted.
+    """Load the progress file, if there is one, into the learner. Returns the reports of its epochs.
+
+    Also returns a note for the user: "", or that the file is damaged and was deleted.
     """
     progress = store.load_progress(stage)
     if progress is None:
@@ -116,10 +114,12 @@ def _resume(store: StageStore, stage: Stage, learner: Learner) -> tuple[list[Epo
 
 
 def require_finite(value: float | Tensor, stage: Stage, epoch: int) -> None:
-    """Raises DivergedError naming the stage and the epoch unless all of `value` is finite."""
+    """Raises DivergedError, which names the stage and the epoch, unless all of `value` is finite."""
     finite = math.isfinite(value) if isinstance(value, float) else bool(torch.isfinite(value).all())
     if not finite:
-        raise DivergedError(f"{stage} left the finite numbers in epoch {epoch}; lower its learning rate")
+        raise DivergedError(
+            f"{stage} diverged in epoch {epoch}: its loss or scores are not finite; lower its learning rate"
+        )
 
 
 def encode_history(reports: list[EpochReport]) -> list[dict[str, Any]]:
@@ -133,12 +133,10 @@ def decode_history(history: list[dict[str, Any]]) -> list[EpochReport]:
 
 
 def learning_rate_at(step: int, num_steps: int, peak: float) -> float:
-    """One-cycle schedule: linear warm-up over the first tenth of the steps, then half a cosine down to almost
-    0.
+    """One-cycle schedule: linear warm-up over the first tenth of the steps, then half a cosine to almost 0.
 
     `step` counts from 0 to `num_steps` - 1. Smith & Topin 2018 (arXiv 1708.07120), in the cosine form of
-    Loshchilov & Hutter 2017 (arXiv 1608.03983). A function of the step alone, so there is no schedule to
-    store.
+    Loshchilov & Hutter 2017 (arXiv 1608.03983). It depends on the step only, so no state must be stored.
     """
     warmup = max(1, round(WARMUP_FRACTION * num_steps))
     if step < warmup:
@@ -147,20 +145,20 @@ def learning_rate_at(step: int, num_steps: int, peak: float) -> float:
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, step: int, num_steps: int, peak: float) -> None:
-    """Give all parameters `learning_rate_at` this step."""
+    """Set `learning_rate_at` this step for all parameters."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate_at(step, num_steps, peak)
 
 
 def num_batches(num_examples: int, batch_size: int) -> int:
-    """How many batches of at most `batch_size` hold all examples."""
+    """The number of batches of at most `batch_size` that hold all examples."""
     return math.ceil(num_examples / batch_size)
 
 
 def shuffled_batches(num_examples: int, batch_size: int, seed: int) -> list[IntArray]:
-    """All examples in random order, in batches of at most `batch_size` whose sizes differ by one at most.
+    """All examples in random order, in batches of at most `batch_size` whose sizes differ by at most one.
 
-    A small last batch would give its examples a larger say in the weights than the others have.
+    In a small last batch, each example would have more influence on the weights than in the others.
     """
     order = np.random.default_rng(seed).permutation(num_examples)
     return list(np.array_split(order, num_batches(num_examples, batch_size)))

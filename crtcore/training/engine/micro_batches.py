@@ -1,4 +1,4 @@
-"""The gradient of a whole batch, from as many pieces as the memory asks for."""
+"""The gradient of a batch, computed in pieces that fit in memory."""
 
 import math
 from collections.abc import Callable
@@ -12,27 +12,27 @@ from crtcore.signal.recording import IntArray
 from crtcore.training.engine.replicas import Replicas
 
 PieceLoss = Callable[[IntArray], Tensor]
-"""The share of some examples in the loss of their batch: over its pieces it adds up to the batch's."""
+"""The share of some examples in the loss of their batch. The shares of all pieces add up to the loss."""
 
 
 class MicroBatches:
-    """Accumulates gradients over pieces of a batch; where memory runs out, pieces become half as large.
+    """Accumulates gradients over pieces of a batch. If memory runs out, pieces become half as large.
 
-    A batch starts as one piece, and the size that fits is kept for the batches that follow. Pieces give the
-    gradient of the whole batch up to rounding, as long as no example's loss depends on the others. Batch norm
-    in training mode breaks that: each piece is normalised by its own statistics, and the running ones move
-    once a piece (a batch that runs out of memory moves them a little more). `size` is the largest piece that
-    is tried. Of several processes none can repeat a piece by itself, so that there the error is raised.
+    The first batch starts as one piece of at most `size`, and the size that fits is kept for later batches.
+    The pieces give the gradient of the whole batch up to rounding if no example's loss depends on the others.
+    Batch norm in training mode breaks that: each piece is normalised by its own statistics, and the running
+    statistics are updated once per piece (also by pieces that are tried again). With several processes, out
+    of memory is an error, because one process cannot repeat a piece alone.
     """
 
     def __init__(self, size: int | None = None, replicas: Replicas | None = None) -> None:
-        self.size = size  # None: no piece was too large yet
+        self.size = size  # None: no batch was too large so far
         self._replicas = replicas or Replicas()
 
     def accumulate(self, batch: IntArray, piece_loss: PieceLoss, optimizer: torch.optim.Optimizer) -> Tensor:
-        """Set the gradients of the optimiser's parameters to those of `batch`; returns its loss, detached.
+        """Set the gradients of the optimiser's parameters to those of `batch`. Returns the loss, detached.
 
-        Raises torch.OutOfMemoryError if a single example is too large, or others train along.
+        Raises torch.OutOfMemoryError if a single example is too large or several processes train together.
         """
         while True:
             optimizer.zero_grad()
@@ -48,7 +48,7 @@ class MicroBatches:
                 largest = len(pieces[0])
                 if largest == 1 or self._replicas.num > 1:
                     raise
-            # Out here, for the exception holds on to the tensors of the piece that failed.
+            # Outside of `except`, where the exception would keep the tensors of the failed piece alive.
             self.size = math.ceil(largest / 2)
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()

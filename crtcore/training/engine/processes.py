@@ -1,6 +1,6 @@
-"""Processes of this node that answer calls together.
+"""Processes on this node that answer the same call together.
 
-What one raises is raised here, and one that dies is an error.
+An error in one of them is raised in the caller, and so is the death of one.
 """
 
 import multiprocessing
@@ -12,15 +12,15 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Final
 
 STOP_TIMEOUT_S: Final = 30.0
-REAPING_S: Final = 0.5  # a process is seen to be gone a little after its connections are
+REAPING_S: Final = 0.5  # a process is seen as ended a little later than its connection
 Make = Callable[..., object]
 
 
 class Processes:
-    """`num` processes, each with the object that `make(rank, *arguments)` gives there; all must be picklable.
+    """`num` processes, each with its own object `make(rank, *arguments)`. All of these must be picklable.
 
-    They are started by `spawn` (CUDA does not survive a fork), and end with `stop` or with this process,
-    however it ends.
+    They are started with `spawn`, because CUDA does not work after a fork. They end with `stop`, or when this
+    process ends in any way.
     """
 
     def __init__(self, num: int, make: Make, arguments: Sequence[object]) -> None:
@@ -31,18 +31,19 @@ class Processes:
             ours, theirs = context.Pipe()
             process = context.Process(target=_serve, args=(theirs, make, rank, *arguments), daemon=True)
             process.start()
-            theirs.close()  # so that its end is seen here
+            theirs.close()  # or this process would not see that the other end is closed
             self._connections.append(ours)
             self._processes.append(process)
 
     def ask(self, method: str, *arguments: object) -> list[Any]:
-        """The answers of all to a call of `method`, by rank. Raises what the first of them raised;
-        RuntimeError if one ends without an answer.
+        """Call `method` in all processes. Returns their answers by rank.
+
+        Raises the first error that a process raised, and RuntimeError if a process ends without an answer.
         """
         return self._ask(range(len(self._processes)), method, arguments)
 
     def ask_first(self, method: str, *arguments: object) -> Any:
-        """The answer of the first alone; raises as `ask` does."""
+        """Call `method` in the first process only. Raises as `ask` does."""
         return self._ask(range(1), method, arguments)[0]
 
     def _ask(self, ranks: range, method: str, arguments: tuple[object, ...]) -> list[Any]:
@@ -66,7 +67,7 @@ class Processes:
         return [answers[rank] for rank in ranks]
 
     def _died_first(self) -> RuntimeError | None:
-        """The death that another process's error may be a consequence of."""
+        """The error for a process that has ended: it may be the cause of another process's error."""
         sentinels = [process.sentinel for process in self._processes]
         ended = wait(sentinels, timeout=REAPING_S)
         return self._died(sentinels.index(ended[0])) if ended else None  # type: ignore[arg-type]
@@ -74,13 +75,13 @@ class Processes:
     def _died(self, rank: int) -> RuntimeError:
         self._processes[rank].join(STOP_TIMEOUT_S)
         return RuntimeError(
-            f"process {rank} of {len(self._processes)} that compute together ended with exit code "
-            f"{self._processes[rank].exitcode} (if negative, the signal that killed it; -9 is often a lack "
+            f"process {rank} of {len(self._processes)} that train together ended with exit code "
+            f"{self._processes[rank].exitcode} (if negative, the signal that killed it; -9 often means out "
             "of memory)"
         )
 
     def stop(self, *, gently: bool) -> None:
-        """End all: `gently` they finish by themselves, or else at once."""
+        """End all processes. With `gently`, wait until they finish by themselves; else kill them."""
         if not gently:
             for process in self._processes:
                 process.kill()
@@ -93,7 +94,7 @@ class Processes:
 
 
 def _serve(connection: Connection, make: Make, rank: int, *arguments: object) -> None:
-    """Answer calls until the other end is closed."""
+    """Answer calls until the other end of the connection is closed."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         served = make(rank, *arguments)
@@ -106,7 +107,8 @@ def _serve(connection: Connection, make: Make, rank: int, *arguments: object) ->
     except Exception as error:
         error.add_note(f"in process {rank}:\n{traceback.format_exc()}")
         connection.send((None, error))
-        # Whoever waits for this process in a collective must not see it gone before its error is heard.
+        # Stay alive until the error is received: else another process, which waits in a collective
+        # operation, could report first that this one is gone.
         connection.poll(None)
         raise
 

@@ -1,6 +1,4 @@
-"""The place of a process among those that train one network together: what of a batch is its own, and how
-gradients meet.
-"""
+"""One process of those that train a network together: its part of a batch, and the mean of gradients."""
 
 from contextlib import AbstractContextManager, nullcontext
 
@@ -13,14 +11,16 @@ from crtcore.signal.recording import IntArray
 
 
 class Replicas:
-    """`num` processes with a copy of the network each, of which this is number `rank`; by default one alone.
+    """`num` processes that each have a copy of the network.
 
-    Each trains on its part of every batch, and the mean of their gradients is that of the whole batch (Li et
-    al. 2020, VLDB 13:3005, doi 10.14778/3415478.3415530), up to rounding, where no example's loss depends on
-    the others. Batch norm in training mode makes it depend on them: on GPUs its statistics are taken over
-    the parts of all processes (SyncBatchNorm), so that the number of GPUs is no part of a result. PyTorch has
-    no such layer for CPUs: there each process normalises by its own part, and the running statistics are
-    those of the first.
+    This is number `rank`. The default is one process.
+
+    Each process trains on its part of every batch. The mean of their gradients is the gradient of the whole
+    batch up to rounding (Li et al. 2020, VLDB 13:3005, doi 10.14778/3415478.3415530), if no example's loss
+    depends on the others. With batch norm in training mode it does depend on them. On GPUs, its statistics
+    are computed over all processes (SyncBatchNorm), so the result does not depend on the number of GPUs.
+    PyTorch has no such layer for CPUs: there, each process normalises by its own part, and the running
+    statistics are those of the first process.
     """
 
     def __init__(self, rank: int = 0, num: int = 1) -> None:
@@ -29,7 +29,7 @@ class Replicas:
         self._wrapped: DistributedDataParallel | None = None
 
     def synchronised(self, network: nn.Module, device: torch.device) -> None:
-        """Make batch norm take its statistics over all processes where that can be had, in place."""
+        """Make batch norm compute its statistics over all processes (on GPUs only), in place."""
         if self.num > 1 and device.type == "cuda":
             nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
 
@@ -41,18 +41,18 @@ class Replicas:
         return self._wrapped
 
     def part(self, row_N: IntArray) -> IntArray:
-        """This process's rows; the parts of all processes differ in length by one at most."""
+        """The rows of this process. The parts of all processes differ in length by at most one."""
         return np.array_split(row_N, self.num)[self.rank]
 
     def accumulating(self) -> AbstractContextManager[None]:
-        """Inside, gradients add up here and are not averaged yet."""
+        """A context in which gradients add up in this process and are not averaged yet."""
         if self._wrapped is None:
             return nullcontext()
         context: AbstractContextManager[None] = self._wrapped.no_sync()
         return context
 
     def mean(self, value: Tensor) -> Tensor:
-        """The mean of all processes' values."""
+        """The mean of `value` over all processes."""
         if self.num > 1:
             distributed.all_reduce(value)
             value /= self.num

@@ -1,5 +1,6 @@
-"""The stage `features`: what the frozen groups make of every cohort image, computed once for all trials that
-share them.
+"""The stage `features`: the output of the frozen groups on all cohort images.
+
+It is computed once for all trials that share the network and the number of frozen groups.
 """
 
 import tempfile
@@ -33,7 +34,7 @@ BATCH_SIZE: Final = 256
 
 
 def features_stage(experiment: Experiment, pretrain: Stage, cohort: Stage) -> Stage | None:
-    """The identity of the frozen groups' activations on the cohort; None where no group is frozen."""
+    """The identity of the frozen groups' activations on the cohort; None if no group is frozen."""
     if experiment.finetune.frozen_groups == 0:
         return None
     return Stage(
@@ -54,10 +55,10 @@ def run_features(
     *,
     images: ImageSet | None = None,
 ) -> Iterator[EpochReport]:
-    """Run the frozen groups over all cohort images and commit their activations. Yields one report, or none
-    if the stage was built before.
+    """Run the frozen groups on all cohort images and commit their activations.
 
-    `images` are those of `cohort`, if the caller has loaded them already.
+    Yields one report, or none if the stage is committed already. `images` are those of `cohort`, if the
+    caller has loaded them already.
     """
     if store.find(stage) is not None:
         return
@@ -79,8 +80,7 @@ def run_features(
         seconds=time.monotonic() - start_s,
     )
     store.cache.mkdir(parents=True, exist_ok=True)
-    # Beside the other copies of this node: the activations of a large cohort may not fit a temporary folder
-    # in memory.
+    # In the cache folder: /tmp may be in memory, and too small for the activations of a large cohort.
     with tempfile.TemporaryDirectory(dir=store.cache) as folder:
         file = Path(folder, ACTIVATIONS_FILE)
         safetensors.torch.save_file({TENSOR: activation}, file)
@@ -92,10 +92,10 @@ def run_features(
 def frozen_activations(
     backbone: Backbone, images: DeviceImages, num_groups: int, precision: Precision = "float32"
 ) -> Tensor:
-    """The first `num_groups` groups' output on all images, float32 on the CPU.
+    """The output of the first `num_groups` groups on all images, float32 on the CPU.
 
-    Shape (N, F, T, D), of a 1-D network (N, T, D): channels last, as the next group wants them; with all five
-    groups the pooled features (N, D).
+    Channels are last, as the next group needs them: shape (N, F, T, D), or (N, T, D) for a 1-D network. With
+    all five groups it is the pooled features, shape (N, D).
     """
     freeze_groups(backbone, num_groups)
     prefix = backbone.prefix(num_groups)
@@ -109,7 +109,7 @@ def _channels_last(activation: Tensor) -> Tensor:
 
 
 def load_activations(store: StageStore, stage: Stage) -> Tensor:
-    """The activations of a committed stage, mapped: (N, F, T, D) or (N, D), float32 on the CPU.
+    """The activations of a committed stage, memory-mapped, in the shapes of `frozen_activations`.
 
     Raises StorageError if the stage is not committed or its file is damaged.
     """

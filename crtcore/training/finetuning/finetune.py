@@ -1,8 +1,7 @@
-"""The stage `finetune`: one trial on the cohort, under patient-wise cross-validation with all folds in
-lockstep.
+"""The stage `finetune`: one trial on the cohort, by patient-wise cross-validation with all folds in lockstep.
 
-Each epoch trains every fold's network once and then reports, so that a trial judged early is judged on all
-folds. The last epoch counts: picking the best one would pick it on the patients who are scored.
+Each epoch trains the network of every fold once and then reports, so an early stop is decided on all folds.
+The scores of the last epoch count. Choosing the best epoch would choose it on the patients who are scored.
 """
 
 import json
@@ -17,7 +16,6 @@ from torch import nn
 from crtcore.config import Experiment
 from crtcore.data.loader import load_images
 from crtcore.data.splits import cohort_folds
-from crtcore.errors import ConfigError
 from crtcore.evaluation.metrics import auc, classification
 from crtcore.model.backbones import GROUPS
 from crtcore.model.checkpoint import load_backbone
@@ -33,21 +31,12 @@ from crtcore.training.pretraining.pretrain import HISTORY_FILE, MODEL_FILE
 
 FINETUNE_VERSION: Final = 4
 LINEAR: Final = "linear"
-GRADIENT_SETTINGS: Final = ("learning_rate", "batch_size", "weight_decay")  # idle where nothing descends
+GRADIENT_SETTINGS: Final = ("learning_rate", "batch_size", "weight_decay")  # no effect on scikit-learn heads
 CLASSIFICATION_FACTS: Final = ("accuracy", "sensitivity", "specificity")
 
 
 def finetune_stage(experiment: Experiment, pretrain: Stage, cohort: Stage) -> Stage:
-    """The identity of one trial: its fine-tuning settings, the seed, and the stages it reads.
-
-    Raises ConfigError for a scikit-learn head where some groups are to be trained.
-    """
-    head, frozen_groups = experiment.finetune.head, experiment.finetune.frozen_groups
-    if head != LINEAR and frozen_groups < len(GROUPS):
-        raise ConfigError(
-            f"finetune.head {head} is fitted to the features of a frozen network, and finetune.frozen_groups "
-            f"is {frozen_groups}; set it to {len(GROUPS)}, or the head to {LINEAR}"
-        )
+    """The identity of one trial: its fine-tuning settings, the seed, and the stages it reads."""
     features = features_stage(experiment, pretrain, cohort)
     return Stage(
         name="finetune",
@@ -74,12 +63,13 @@ def run_finetune(
     cohort: Stage,
     device: torch.device,
 ) -> Iterator[EpochReport]:
-    """Fine-tune and score every fold; one report an epoch, read back where the stage is committed already.
+    """Fine-tune and score every fold.
 
-    A scikit-learn head reports once, as after the last epoch. Commits `oof.parquet` (each patient's score
-    from the fold that did not train on it), `beats.parquet` (those of its beats, where the head scores
-    beats), `history.json` and facts. Raises DataError if the cohort has too
-    few patients of a class for the folds, DivergedError if the training leaves the finite numbers.
+    Yields one report per epoch, read back if the stage is committed already.
+
+    A scikit-learn head reports once, as the last epoch. Commits the out-of-fold predictions (see
+    `predictions.py`), `history.json` and facts. Raises DataError if a class of the cohort has too few
+    patients for the folds, DivergedError if the loss or scores are not finite.
     """
     if store.find(stage) is not None:
         yield from decode_history(json.loads(store.path(stage, HISTORY_FILE).read_bytes()))
@@ -121,7 +111,7 @@ def run_finetune(
 
 
 def _trained_part(store: StageStore, pretrain: Stage, num_frozen: int) -> nn.Module:
-    """The groups that are trained on the cohort; none, and no file is read, where all are frozen."""
+    """The groups that are trained on the cohort. If all are frozen, there are none, and no file is read."""
     if num_frozen == len(GROUPS):
         return nn.Sequential()
     return load_backbone(store.path(pretrain, MODEL_FILE)).tail(num_frozen)

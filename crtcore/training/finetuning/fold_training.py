@@ -1,4 +1,4 @@
-"""One fold's network: trained on some patients' beats, scored on the others'."""
+"""The network of one fold: trained on the beats of some patients, scored on those of the others."""
 
 import copy
 import functools
@@ -23,12 +23,12 @@ SCORING_BATCH_SIZE = 512
 
 
 class FoldTraining:
-    """The network of one fold with its optimiser. `body` is copied, so that folds start alike and stay apart.
+    """The network of one fold with its optimiser. `body` is copied, so all folds start with equal weights.
 
-    `features_BCD` are the body's features of all beats before training, with the beats' scalars; the head
-    standardises by those of the training patients. Batch norm of the groups that train is in training mode:
-    batches are of hundreds of images, and its statistics follow the weights (frozen groups keep theirs).
-    Raises DataError if a patient is on both sides of the fold.
+    `features_BCD` are the body's features of all beats before training, and the beats' scalars. The head
+    standardises by the statistics of the training patients. Batch norm of the trained groups is in training
+    mode: batches have hundreds of images, and its statistics follow the weights. Frozen groups keep their
+    statistics. Raises DataError if a patient is on both sides of the fold.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class FoldTraining:
         return len(self._train) * self._beats.num_leads
 
     def run_epoch(self, epoch: int, seed: int) -> float:
-        """Train on all training beats once, in the order that `seed` draws; returns the mean loss."""
+        """Train once on all training beats, in the random order of `seed`. Returns the mean loss."""
         config = self._config
         batch_size = max(1, config.batch_size // self._beats.num_leads)
         batches = shuffled_batches(len(self._train), batch_size, seed)
@@ -75,11 +75,11 @@ class FoldTraining:
             loss = self._micro_batches.accumulate(batch, piece_loss, self._optimizer)
             self._optimizer.step()
             loss_sum += loss * len(batch)
-        self._optimizer.zero_grad()  # while other folds train, this one's gradients need not be kept
+        self._optimizer.zero_grad()  # frees the gradients while other folds train
         return float(loss_sum) / len(self._train)
 
     def _loss(self, piece: IntArray, *, num_beats: int) -> Tensor:
-        """The share of some training beats in the mean loss of a batch of `num_beats`."""
+        """The share of some training beats in the mean loss of a batch of `num_beats` beats."""
         logit_BV = self._votes(self._train[piece])
         on_device = torch.from_numpy(piece).to(self._label_B.device)
         label_BV = self._label_B[on_device].unsqueeze(1).expand_as(logit_BV)
@@ -93,7 +93,7 @@ class FoldTraining:
 
     @torch.no_grad()
     def test_logits(self) -> tuple[FloatArray, IntArray]:
-        """The logit of each test beat and the patient it belongs to, both of shape (test beats,)."""
+        """The logit and the patient of each test beat, both of shape (test beats,)."""
         self._network.eval()
         batch_size = max(1, SCORING_BATCH_SIZE // self._beats.num_leads)
         batches = np.array_split(self._test, num_batches(len(self._test), batch_size))

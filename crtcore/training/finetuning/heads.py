@@ -1,6 +1,6 @@
-"""From one beat's features in L leads to its logit: fuse the leads, standardise, weigh.
+"""The linear head: from the features of a beat in all leads to its logit.
 
-Legend: B beats, C leads, V votes of a beat (one, or one a lead), D features, E scalars beside them.
+Legend: B beats, C leads, V votes of a beat (one, or one per lead), D features, E scalars added to them.
 """
 
 from typing import Final, Literal
@@ -12,15 +12,15 @@ from crtcore.training.engine.device import Precision, autocast
 
 LeadFusion = Literal["concatenate", "mean", "mean_prediction"]
 NUM_FEATURES_AT_UNIT_SCALE: Final = 512
-# Share of the mean variance: a feature all but silent in training must not shout in a test patient.
+# Share of the mean variance, added to each: near-constant features would otherwise explode on test patients.
 VARIANCE_FLOOR: Final = 0.01
 
 
 def fuse(features_BCD: Tensor, lead_fusion: LeadFusion) -> Tensor:
-    """What a head judges a beat by, shape (beats, votes, features).
+    """The inputs of the head, shape (beats, votes, features).
 
-    `concatenate` and `mean` put the leads' features into one vote; with `mean_prediction` each lead votes by
-    itself, all by one head, and is trained on by itself.
+    `concatenate` and `mean` combine the leads' features into one vote. With `mean_prediction`, each lead is a
+    separate vote and a separate training example of the same head.
     """
     if lead_fusion == "concatenate":
         return features_BCD.flatten(1).unsqueeze(1)
@@ -28,12 +28,12 @@ def fuse(features_BCD: Tensor, lead_fusion: LeadFusion) -> Tensor:
 
 
 def standardisation(vote_BVD: Tensor, weight_B: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean to subtract from each feature and the scale to multiply it with, both of shape (features,).
+    """The mean to subtract from each feature and the scale to multiply it by, both of shape (features,).
 
-    Raw features train badly: they are positive, of unequal scale, and their common mean outweighs what tells
-    patients apart. Standardised features are scaled by 512 over their number: Adam moves every weight by
-    about the learning rate a step, so a logit moves the faster the more features there are, and one range of
-    learning rates would not suit one lead and twelve.
+    Raw features train badly: they are positive, their scales differ, and their mean is large compared with
+    the differences between patients. Standardised features are also scaled by 512 / (number of features).
+    Adam moves each weight by about the learning rate per step, so a logit moves faster with more features.
+    With this scale, one range of learning rates fits one lead and twelve.
     """
     share_B11 = (weight_B / (weight_B.sum() * vote_BVD.shape[1])).reshape(-1, 1, 1)
     mean_D = (share_B11 * vote_BVD).sum(dim=(0, 1))
@@ -43,10 +43,10 @@ def standardisation(vote_BVD: Tensor, weight_B: Tensor) -> tuple[Tensor, Tensor]
 
 
 class BeatHead(nn.Module):
-    """Logistic regression on fused, standardised features: (B, C, D) -> logit (B,), the mean of its votes.
+    """Logistic regression on fused, standardised features: (B, C, D) -> logit (B,), the mean over votes.
 
-    The statistics are those of the pretrained network on the training fold, and stay. All weights start at 0:
-    no draw of them favours a fold.
+    The means and scales come from the pretrained network on the training fold and are fixed. All weights
+    start at 0, so no random start favours a fold.
     """
 
     def __init__(self, features_BCD: Tensor, weight_B: Tensor, lead_fusion: LeadFusion) -> None:
@@ -62,7 +62,7 @@ class BeatHead(nn.Module):
         nn.init.zeros_(self.linear.bias)
 
     def votes(self, features_BCD: Tensor) -> Tensor:
-        """The logit of each vote, shape (beats, votes): what is trained."""
+        """The logit of each vote, shape (beats, votes). The loss is computed on these."""
         vote_BVD = fuse(features_BCD, self._lead_fusion)
         logit_BV1: Tensor = self.linear((vote_BVD - self.mean_D) * self.scale_D)
         return logit_BV1.squeeze(2)
@@ -72,8 +72,9 @@ class BeatHead(nn.Module):
 
 
 class BeatNetwork(nn.Module):
-    """A body that turns each lead's input into features, and a head: inputs (B x C, ...) and scalars (B, C,
-    E) -> logit of each vote (B, V). The head computes in float32 whatever the precision of the body.
+    """A body and a head: inputs (B x C, ...) and scalars (B, C, E) -> logit of each vote (B, V).
+
+    The body computes the features of each lead in `precision`. The head always computes in float32.
     """
 
     def __init__(self, body: nn.Module, head: BeatHead, precision: Precision = "float32") -> None:

@@ -1,7 +1,6 @@
-"""Beats belong to patients: what the body of the network is fed, what a beat weighs in training, how a
-patient is scored.
+"""Beats and their patients: the network's inputs, the weight of a beat in training, the score of a patient.
 
-Legend: B beats, C leads, P patients, E scalars beside the features of a lead.
+Legend: B beats, C leads, P patients, E scalars added to the features of a lead.
 """
 
 from dataclasses import dataclass
@@ -16,16 +15,18 @@ from torch import Tensor
 from crtcore.data.loader import ImageSet
 from crtcore.signal.recording import FloatArray, IntArray, StrArray
 
-LOWEST_AMPLITUDE_MV: Final = 1e-3  # of a flat lead, whose logarithm would be infinite
+LOWEST_AMPLITUDE_MV: Final = 1e-3  # a flat lead has amplitude 0, whose logarithm is infinite
 
 
 @dataclass(frozen=True, kw_only=True)
 class PatientBeats:
-    """A cohort as training sees it. `patient_B` indexes the patients, who stand in the order of their ids.
+    """The cohort for training.
 
-    `inputs` has shape (beats, leads, ...): uint8 images (..., F, T), activations (..., F, T,
-    D), those of a 1-D network (..., T, D), or features (..., D). `scalar_BCE` is what joins the features of
-    each lead, often nothing (E = 0), and lies on the device that computes.
+    `patient_B` is the patient of each beat; patients are in the order of their ids.
+
+    `inputs` has shape (beats, leads, ...): uint8 images (..., F, T), activations (..., F, T, D), activations
+    of a 1-D network (..., T, D), or features (..., D). `scalar_BCE` is added to the features of each lead. It
+    is often empty (E = 0), and it is on the device that computes.
     """
 
     inputs: Tensor
@@ -43,10 +44,10 @@ class PatientBeats:
         return self.scalar_BCE.device
 
     def take(self, beat_B: IntArray) -> Tensor:
-        """The inputs of some beats, one row a beat and lead, in the layout that the network's body takes."""
+        """The inputs of some beats, one row per beat and lead, in the layout that the body takes."""
         index_B = torch.from_numpy(beat_B).to(self.inputs.device)
         chosen = self.inputs[index_B].flatten(0, 1).to(self.device)
-        # Images have no axis of channels, activations have it last.
+        # Images have no channel axis; activations have it last.
         return chosen if chosen.dtype == torch.uint8 or chosen.ndim == 2 else chosen.movedim(-1, 1)
 
     def scalars(self, beat_B: IntArray) -> Tensor:
@@ -61,11 +62,11 @@ class PatientBeats:
 def patient_beats(
     images: ImageSet, inputs: Tensor, *, device: torch.device | None = None, amplitude: bool = False
 ) -> PatientBeats:
-    """Group a cohort's rows, one of `inputs` a row of `images`, into beats and patients.
+    """Group the rows of `images` into beats and patients. `inputs` has one row for each row of `images`.
 
-    Batches are made on `device`, by default where `inputs` are: they may stay behind if they are large.
-    With `amplitude`, the logarithm of a beat's peak-to-peak amplitude in mV is a scalar of each lead: images
-    forget it.
+    Batches are moved to `device`, by default the device of `inputs` (large inputs may stay on the CPU). With
+    `amplitude`, the logarithm of the beat's peak-to-peak amplitude in mV is a scalar of each lead: images do
+    not hold it.
     """
     num_leads = len(images.leads)
     assert len(inputs) == images.num_images
@@ -86,11 +87,11 @@ def patient_beats(
 
 
 def beat_weights(patient_B: IntArray, label_P: IntArray, *, balanced: bool = True) -> FloatArray:
-    """The weight of each training beat, shape (beats,), mean 1: patients of a class count equally, and so do
-    the two classes, if `balanced`.
+    """The weight of each training beat, shape (beats,), with mean 1.
 
-    A recording with more beats must not count more: in ten seconds the number of beats is the heart rate,
-    which alone tells outcomes apart. `label_P` is indexed by `patient_B`; both classes must occur.
+    All patients of a class have the same weight; with `balanced`, both classes have it too. A recording with
+    more beats must not count more: in ten seconds, the number of beats is the heart rate, which by itself
+    predicts the outcome. `label_P` is indexed by `patient_B`. Both classes must occur.
     """
     num_beats_P = np.bincount(patient_B, minlength=len(label_P))
     in_training_P = num_beats_P > 0
@@ -100,9 +101,7 @@ def beat_weights(patient_B: IntArray, label_P: IntArray, *, balanced: bool = Tru
 
 
 def patient_scores(logit_B: FloatArray, patient_B: IntArray, patients: IntArray) -> npt.NDArray[np.float64]:
-    """Each patient's probability of label 1, shape of `patients`: the logistic function of its beats' mean
-    logit.
-    """
+    """The probability of label 1 for each of `patients`: the logistic function of its beats' mean logit."""
     num_patients = int(patients.max()) + 1
     total_P = np.bincount(patient_B, weights=logit_B, minlength=num_patients)
     num_beats_P = np.bincount(patient_B, minlength=num_patients)

@@ -1,8 +1,7 @@
-"""Linear heads on stored features: those of all folds and repeats trained as one, by batched products.
+"""Linear heads on stored features: the heads of all folds and repeats, trained together by batched products.
 
-A head alone is a small matrix product, and a loop over folds, repeats and batches spends its time on
-overhead. Legend: R runs (a fold of a repeat each), B beats, M beats of a batch, V votes of a beat, D
-features.
+One head is a small matrix product, and a loop over folds, repeats and batches would be mostly overhead.
+Legend: R runs (one per fold of each repeat), B beats, M beats of a batch, V votes of a beat, D features.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,10 +21,10 @@ from crtcore.training.finetuning.patients import PatientBeats, beat_weights
 
 
 class StackedHeads(nn.Module):
-    """One `BeatHead` a fold, trained as `FoldTraining` trains it, up to rounding.
+    """One `BeatHead` per fold, trained as `FoldTraining` trains it, up to rounding.
 
-    One difference: all folds go through an epoch in the same number of batches, that of the largest, so that
-    they share a schedule. Raises DataError if a patient is on both sides of a fold.
+    There is one difference: all folds have the same number of batches per epoch, that of the largest fold, so
+    that they share one schedule. Raises DataError if a patient is on both sides of a fold.
     """
 
     def __init__(self, beats: PatientBeats, folds: Sequence[Fold], config: FinetuneConfig) -> None:
@@ -35,7 +34,7 @@ class StackedHeads(nn.Module):
         self._config = config
         device = beats.device
         vote_BVD = fuse(torch.cat([beats.inputs.to(device), beats.scalar_BCE], dim=2), config.lead_fusion)
-        # A constant shift that the folds' own means undo: sums of centred features lose fewer digits.
+        # A constant shift, which the folds' own means cancel: sums of centred features are more exact.
         centre_D = vote_BVD.mean(dim=(0, 1))
         self._vote_BVD = vote_BVD - centre_D
         self._label_B = torch.from_numpy(beats.label_P[beats.patient_B].astype(np.float32)).to(device)
@@ -62,7 +61,10 @@ class StackedHeads(nn.Module):
         return sum(map(len, self._train)) * self._beats.num_leads
 
     def run_epoch(self, epoch: int, seeds: Sequence[int]) -> list[float]:
-        """Train each fold on its training beats once, in the order that its seed draws; the mean losses."""
+        """Train each fold once on its training beats, in the random order of its seed.
+
+        Returns the mean losses.
+        """
         config = self._config
         batches = self._batches(seeds)
         loss_sum_R = torch.zeros_like(self.bias_R)
@@ -77,7 +79,7 @@ class StackedHeads(nn.Module):
         ]
 
     def _batches(self, seeds: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
-        """The beats of each step, (runs, M), and 1 where they are real, 0 where they fill up a row."""
+        """The beats of each step, shape (runs, M), and a mask: 1 for a real beat, 0 for padding."""
         batch_size = max(1, self._config.batch_size // self._beats.num_leads)
         num_steps = num_batches(max(map(len, self._train)), batch_size)
         parts_R = [
@@ -92,9 +94,9 @@ class StackedHeads(nn.Module):
 
     @torch.no_grad()
     def _step(self, beat_RM: Tensor, real_RM: Tensor) -> Tensor:
-        """Set the gradients of the folds' mean losses, which this returns, shape (runs,).
+        """Set the gradients of the folds' mean losses. Returns these losses, shape (runs,).
 
-        In closed form: with z = scale (x - mean), the loss' gradient in the weights is the sum of (p - y) z.
+        The gradient has a closed form: with z = scale (x - mean), it is the weighted sum of (p - y) z.
         """
         vote_RND = self._vote_BVD[beat_RM].flatten(1, 2)
         num_votes = self._vote_BVD.shape[1]
@@ -116,7 +118,7 @@ class StackedHeads(nn.Module):
 
     @torch.no_grad()
     def test_logits(self) -> list[tuple[FloatArray, IntArray]]:
-        """Of each fold, the logit of each test beat and the patient it belongs to."""
+        """For each fold, the logit and the patient of each test beat."""
         scaled_RD = self._scale_RD * self.weight_RD
         offset_R = self.bias_R - (scaled_RD * self._mean_RD).sum(dim=1)
         logit_BR = (self._vote_BVD.mean(dim=1) @ scaled_RD.T + offset_R).cpu().numpy()
@@ -131,7 +133,7 @@ class StackedHeads(nn.Module):
 
 
 def _filled(parts: Sequence[IntArray]) -> tuple[IntArray, FloatArray]:
-    """Rows of one length, those that are shorter filled up with what has no weight."""
+    """Rows padded to one length, and a mask: 1 for a real beat, 0 for padding."""
     length = max(map(len, parts))
     beat_RM = np.zeros((len(parts), length), dtype=np.int64)
     real_RM = np.zeros((len(parts), length), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The class probabilities of beats that a model did not train on, as a file of the stage that gave them.
+"""The class probabilities that a pre-trained network gives to beats it did not train on, and their file.
 
 Legend: N images, K classes.
 """
@@ -7,6 +7,7 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +16,17 @@ import pyarrow.parquet as pq
 
 from crtcore.signal.recording import IntArray, StrArray
 from crtcore.stages.stage import JSON
-from crtcore.training.pretraining.beat_metrics import beat_figures
+from crtcore.training.pretraining.beat_metrics import beat_metrics
 
-SCORES_FILE = "scores.parquet"
+SCORES_FILE: Final = "scores.parquet"
 
 
 @dataclass(frozen=True, kw_only=True)
 class BeatScores:
-    """`row_N` are rows of the prepared set, `label_N` indexes `classes`, `log_probability_NK` has sums of
-    probabilities of 1 along K.
+    """One row for each scored image.
+
+    `row_N` is the image's row in the prepared set and `label_N` an index into `classes`. The exponentials of
+    `log_probability_NK` sum to 1 over classes.
     """
 
     classes: tuple[str, ...]
@@ -33,15 +36,15 @@ class BeatScores:
     log_probability_NK: npt.NDArray[np.float64]
 
     def predicted(self) -> IntArray:
-        """The likeliest class of each image, shape (images,)."""
+        """The most probable class of each image, shape (images,)."""
         return np.asarray(self.log_probability_NK.argmax(axis=1))
 
-    def figures(self, *, seed: int) -> dict[str, JSON]:
-        """What `beat_figures` makes of the likeliest classes."""
-        return beat_figures(self.label_N, self.predicted(), self.record_N, self.classes, seed=seed)
+    def metrics(self, *, seed: int) -> dict[str, JSON]:
+        """The `beat_metrics` of the most probable classes."""
+        return beat_metrics(self.label_N, self.predicted(), self.record_N, self.classes, seed=seed)
 
     def encode(self) -> bytes:
-        """Parquet, one row an image, a column a class."""
+        """Parquet with a row for each image and a column for each class."""
         table = pa.table(
             {
                 "row": self.row_N,
@@ -59,7 +62,7 @@ class BeatScores:
 
 
 def read_scores(path: Path) -> BeatScores:
-    """What `BeatScores.encode` wrote; its bytes were verified by the stage store."""
+    """Read the file that `BeatScores.encode` made. The stage store has verified its bytes."""
     table = pq.read_table(path)
     classes = tuple(json.loads(table.schema.metadata[b"classes"]))
     return BeatScores(

@@ -1,4 +1,4 @@
-"""A network learns to tell heartbeats apart, each image an example of its own."""
+"""Train a network to classify heartbeats. Each image is one example."""
 
 import functools
 from collections.abc import Mapping
@@ -22,25 +22,26 @@ from crtcore.training.engine.epochs import num_batches, set_learning_rate, shuff
 from crtcore.training.engine.micro_batches import MicroBatches
 from crtcore.training.engine.replicas import Replicas
 from crtcore.training.pretraining.beat_scores import BeatScores
-from crtcore.training.pretraining.pretrain_set import pretrain_set
+from crtcore.training.pretraining.pretrain_set import PretrainSet
 from crtcore.training.pretraining.priors import class_weights, corrected_log_probabilities
 
 SCORING_BATCH_SIZE = 512
 
 
 class BeatTraining:
-    """The learner: cross-entropy over beat classes, AdamW, one cycle of the learning rate.
+    """The learner: cross-entropy over beat classes, AdamW, a one-cycle learning rate.
 
-    The beats that the split leaves to score are scored once, after the last epoch, at the shares that the
-    classes had before they were balanced: `scores`, None before that. Of several processes that train
-    together the first alone scores, and none takes pieces of a batch larger than `piece_size`. Raises
-    ConfigError if a batch has fewer images than there are processes.
+    After the last epoch it scores `chosen.test`, and `scores` is no longer None. These probabilities are
+    corrected to the class shares before balancing. If several processes train together, only the first one
+    scores. `piece_size` limits the images that a process takes at a time. Raises ConfigError if a batch has
+    fewer images than there are processes.
     """
 
     def __init__(
         self,
         experiment: Experiment,
         images: ImageSet,
+        chosen: PretrainSet,
         device: torch.device,
         *,
         replicas: Replicas | None = None,
@@ -50,9 +51,7 @@ class BeatTraining:
         self._config = experiment.pretrain
         self._precision = experiment.resources.precision
         self._seed = child_seed(experiment.seed, "pretrain")
-        self._set = pretrain_set(
-            images, objective=self._config.objective, split=self._config.split, seed=experiment.seed
-        )
+        self._set = chosen
         self._record_N = images.record_N
         self._images = DeviceImages(images.image_NFT, device)
         self._label_N = torch.from_numpy(self._set.label_N).to(device)
@@ -84,7 +83,7 @@ class BeatTraining:
         smallest = min(map(len, batches))
         if smallest < self._replicas.num:
             raise ConfigError(
-                f"pretrain.batch_size {config.batch_size} leaves batches of {smallest} to "
+                f"pretrain.batch_size {config.batch_size} gives batches of {smallest} images for "
                 f"{self._replicas.num} processes; raise it, or lower resources.pretrain.gpus"
             )
         self._trained.train()
@@ -103,7 +102,7 @@ class BeatTraining:
         return metrics, num_images
 
     def _batches(self, seed: int) -> list[IntArray]:
-        """The images of an epoch, in batches: each once, or drawn so that rare classes come more often."""
+        """The images of an epoch in batches: each image once, or rare classes drawn more often."""
         train, config = self._set.train, self._config
         num_images = min(len(train), config.images_per_epoch or len(train))
         if config.balance == "balanced_sampling":
@@ -117,14 +116,14 @@ class BeatTraining:
         return [train[part] for part in np.array_split(drawn, num_batches(num_images, config.batch_size))]
 
     def _loss(self, row_N: IntArray, *, num_images: int) -> Tensor:
-        """The share of some images in the loss of a batch of `num_images`; of several processes' shares, the
-        mean is.
+        """The share of some images in the loss of a batch of `num_images`.
+
+        With several processes, the mean of their shares is the share of all.
         """
         own_N = self._replicas.part(row_N)
         label_N = self._label_N[torch.from_numpy(own_N).to(self._label_N.device)]
         logit_NK = self._logits(self._trained, own_N)
-        # Each example's own weight over the batch size; PyTorch's weighted mean would divide the weights out
-        # again.
+        # Divided by the batch size: PyTorch's weighted mean would divide by the sum of the weights.
         loss = cross_entropy(logit_NK, label_N, self._weight_K, reduction="sum")
         return self._replicas.num * loss / num_images
 
@@ -157,7 +156,7 @@ class BeatTraining:
 
 
 def _test_metrics(scores: BeatScores) -> dict[str, float]:
-    """Accuracy and F1 over the scored images, macro-averaged over the classes that occur there."""
+    """Accuracy and F1 over the scored images; the macro-F1 is the mean over classes that occur there."""
     label_N, predicted_N = scores.label_N, scores.predicted()
     present = np.unique(label_N)
     f1_K = f1_score(label_N, predicted_N, labels=present, average=None, zero_division=0.0)

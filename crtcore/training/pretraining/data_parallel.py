@@ -1,8 +1,8 @@
-"""One network pre-trained by several processes of this node, one a GPU, each on its part of every batch.
+"""Pre-train one network with several processes on this node: one for each GPU, each on a part of every batch.
 
-This process hands out the epochs and keeps what `fit` asks for; the others hold the network. They meet
-through a file in a temporary folder and talk over the loopback interface alone (NCCL between GPUs, gloo
-between CPUs).
+This process starts the epochs and holds the state that `fit` asks for. The other processes hold the network.
+They find each other through a file in a temporary folder and talk over the loopback interface only (NCCL
+between GPUs, gloo between CPUs).
 """
 
 import os
@@ -30,15 +30,14 @@ from crtcore.training.engine.processes import Processes
 from crtcore.training.engine.replicas import Replicas
 from crtcore.training.pretraining.beat_scores import BeatScores
 from crtcore.training.pretraining.beat_training import BeatTraining
-from crtcore.training.pretraining.pretrain_set import OBJECTIVES
+from crtcore.training.pretraining.pretrain_set import OBJECTIVES, pretrain_set
 
 Arrays = dict[str, npt.NDArray[Any]]
 RENDEZVOUS: Final = "rendezvous"
 
 
 def training_devices(experiment: Experiment, device: torch.device) -> tuple[torch.device, ...]:
-    """Where a network is pre-trained by a trial on `device`: on `resources.pretrain.gpus` GPUs, or on the CPU
-    by one process.
+    """The devices for pre-training by a trial on `device`: `resources.pretrain.gpus` GPUs, or one CPU.
 
     Raises ConfigError if fewer GPUs are visible.
     """
@@ -56,7 +55,7 @@ def training_devices(experiment: Experiment, device: torch.device) -> tuple[torc
 
 @dataclass(frozen=True, kw_only=True)
 class _Task:
-    """What each process is told when it starts."""
+    """What each process needs to start."""
 
     experiment: Experiment
     uri: str
@@ -69,12 +68,12 @@ class _Task:
 
 
 class ParallelTraining:
-    """The learner `BeatTraining`, by a process on each of `devices`, in a `with` block at whose end they end.
+    """The learner `BeatTraining` with one process on each of `devices`. Use it in a `with` block.
 
-    The gradient of a batch is the one that a single process computes, up to rounding (`Replicas` says what
-    batch norm does). Errors are raised here as they were there; RuntimeError if a process dies. Where memory
-    runs out on a device, all start anew after the last epoch whose state was asked for, with pieces of a
-    batch half as large.
+    The gradient of a batch equals that of a single process up to rounding; see `Replicas` for batch norm. An
+    error in a process is raised here; a process that dies gives RuntimeError. If a device runs out of memory,
+    all processes restart from the last epoch whose state was asked for, and take half as many images at a
+    time.
     """
 
     def __init__(
@@ -85,7 +84,7 @@ class ParallelTraining:
         self._arrhythmia = arrhythmia
         self._devices = devices
         self._piece_size = experiment.pretrain.batch_size
-        self._progress: tuple[Arrays, str] | None = None  # None: nothing learnt yet
+        self._progress: tuple[Arrays, str] | None = None  # None: no epoch is finished
         self._processes: Processes | None = None
         self._folder = ExitStack()
 
@@ -122,7 +121,7 @@ class ParallelTraining:
 
     @property
     def network(self) -> Classifier:
-        """The network as it is now, on the CPU."""
+        """The current network, on the CPU."""
         config = self._experiment.pretrain
         classes, _ = OBJECTIVES[config.objective]
         network = build(config.depth, 0, classes, architecture=config.architecture)
@@ -137,7 +136,7 @@ class ParallelTraining:
 
     @property
     def scores(self) -> BeatScores | None:
-        """As `BeatTraining` has them."""
+        """The `scores` of `BeatTraining`."""
         scores: BeatScores | None = self._running().ask_first("scores")
         return scores
 
@@ -168,7 +167,7 @@ class ParallelTraining:
 
 
 class _Replica:
-    """One process's copy of the network, and what this node's other processes ask of it."""
+    """The network's copy in one process, with the methods that `ParallelTraining` calls."""
 
     def __init__(self, rank: int, task: _Task) -> None:
         device = task.devices[rank]
@@ -178,9 +177,11 @@ class _Replica:
             use_fixed_algorithms()
         _join(rank, task)
         store = StageStore(task.uri, cache=task.cache)
+        images = load_images(store, task.arrhythmia)
         self._learner = BeatTraining(
             task.experiment,
-            load_images(store, task.arrhythmia),
+            images,
+            pretrain_set(images, task.experiment.pretrain, seed=task.experiment.seed),
             device,
             replicas=Replicas(rank, len(task.devices)),
             piece_size=task.piece_size,
@@ -200,12 +201,12 @@ class _Replica:
         return self._learner.scores
 
     def leave(self) -> None:
-        """Part from the others, who do so too."""
+        """Leave the process group. All processes must call this."""
         distributed.destroy_process_group()
 
 
 def _join(rank: int, task: _Task) -> None:
-    """Meet the others."""
+    """Join the process group."""
     loopback = next(name for _, name in socket.if_nameindex() if name.startswith("lo"))
     os.environ |= {"GLOO_SOCKET_IFNAME": loopback, "NCCL_SOCKET_IFNAME": loopback}
     distributed.init_process_group(

@@ -1,4 +1,4 @@
-"""The stage `pretrain`: a network learns to tell heartbeats apart, each image an example of its own."""
+"""The stage `pretrain`: train a network to classify heartbeats. Each image is one example."""
 
 import json
 import time
@@ -22,6 +22,7 @@ from crtcore.training.engine.epochs import EpochReport, encode_history, fit, num
 from crtcore.training.pretraining.beat_scores import SCORES_FILE, BeatScores
 from crtcore.training.pretraining.beat_training import BeatTraining
 from crtcore.training.pretraining.data_parallel import ParallelTraining, training_devices
+from crtcore.training.pretraining.pretrain_set import PretrainSet, pretrain_set
 
 PRETRAIN_VERSION: Final = 3
 MODEL_FILE: Final = "model.safetensors"
@@ -31,8 +32,9 @@ STATISTICS_BATCH_SIZE: Final = 256
 
 
 def pretrain_stage(experiment: Experiment, arrhythmia: Stage) -> Stage:
-    """The identity of one pre-training: its settings, the seed and the images. An untrained network has few
-    settings.
+    """The identity of one pre-training: its settings, the seed and the images.
+
+    Settings that have no effect are left out: an untrained network has few settings.
     """
     config = experiment.pretrain.model_dump(mode="json")
     if experiment.pretrain.objective == "none":
@@ -50,13 +52,13 @@ def pretrain_stage(experiment: Experiment, arrhythmia: Stage) -> Stage:
 def run_pretrain(
     store: StageStore, stage: Stage, experiment: Experiment, arrhythmia: Stage, device: torch.device
 ) -> Iterator[EpochReport]:
-    """Train the network and commit it; one report an epoch, none where it is committed already.
+    """Train the network and commit it. Yields one report per epoch, none if the stage is committed already.
 
-    Commits `model.safetensors`, `history.json` and facts; where the split leaves beats to score also
-    `scores.parquet`, and their figures among the facts. With objective `none` the weights stay random and
-    only the batch-norm statistics are set, in one pass over a sample of the images, so that frozen features
-    are a fair control. Raises DataError if the images cannot serve the objective or split, DivergedError if
-    the loss leaves the finite numbers.
+    Commits `model.safetensors`, `history.json` and facts. If the split leaves beats to score, it also commits
+    `scores.parquet`, and their metrics as the fact `figures`. With objective `none` the weights stay random.
+    Only the batch-norm statistics are set, in one pass over a sample of the images, so that frozen random
+    features are a fair control. Raises DataError if the images do not fit the objective or the split,
+    DivergedError if the loss is not finite.
     """
     if store.find(stage) is not None:
         return
@@ -68,7 +70,7 @@ def run_pretrain(
         return
     devices = training_devices(experiment, device)
     learning: AbstractContextManager[BeatTraining | ParallelTraining] = (
-        nullcontext(BeatTraining(experiment, images, device))
+        nullcontext(BeatTraining(experiment, images, _chosen(images, experiment), device))
         if len(devices) == 1
         else ParallelTraining(experiment, store, arrhythmia, devices)
     )
@@ -82,6 +84,10 @@ def run_pretrain(
                 store, stage, learner.network, reports, scores=learner.scores, seed=experiment.seed
             ),
         )
+
+
+def _chosen(images: ImageSet, experiment: Experiment) -> PretrainSet:
+    return pretrain_set(images, experiment.pretrain, seed=experiment.seed)
 
 
 def _commit(
@@ -107,7 +113,7 @@ def _commit(
         HISTORY_FILE: json.dumps(encode_history(reports), indent=1).encode(),
     }
     if scores is not None:
-        facts["figures"] = scores.figures(seed=seed)
+        facts["figures"] = scores.metrics(seed=seed)  # the key that stored manifests have
         files[SCORES_FILE] = scores.encode()
     store.commit(stage, files, facts)
 

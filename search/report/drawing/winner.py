@@ -52,7 +52,7 @@ def calibration_figure(label_P: IntArray, score_P: Float64Array, class_names: tu
             ticks = score_P[label_P == label]
             axes.plot(ticks, np.full(len(ticks), height), "|", color="0.4", markersize=7)
         axes.text(0.02, 0.94, class_names[1], fontsize=7, color="0.4")
-        axes.text(0.02, 0.04, class_names[0], fontsize=7, color="0.4")
+        axes.text(0.98, 0.04, class_names[0], fontsize=7, color="0.4", ha="right")
     return svg(figure)
 
 

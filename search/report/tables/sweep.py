@@ -91,7 +91,7 @@ def sharing_table(leaderboard: Leaderboard, store: StageStore) -> tuple[Table, f
         )
     table = Table(
         title="Stages shared between trials",
-        headings=("stage", "asked for by trials", "different ones", "hours to build", "hours saved"),
+        headings=("stage", "asked for by trials", "different stages", "hours to build", "hours saved"),
         rows=tuple(rows),
         note="Hours on a trial's device. Unfinished stages, as of pruned trials, count as 0.",
     )

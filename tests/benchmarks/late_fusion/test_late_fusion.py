@@ -6,12 +6,18 @@ from scipy.special import log_softmax
 
 from benchmarks.late_fusion.consensus import beat_clusters, consensus
 from benchmarks.late_fusion.departure import departure_features
-from benchmarks.late_fusion.late_fusion import CONTENDERS, WEIGHTS, committed_fusion, fusion_stage, run_fusion
+from benchmarks.late_fusion.late_fusion import (
+    MODELS,
+    WEIGHTS,
+    committed_fusion,
+    fusion_stage,
+    log_shares,
+    run_fusion,
+)
 from crtcore.data.loader import load_images
 from crtcore.errors import ConfigError
 from crtcore.training.pretraining.beat_scores import read_scores
 from crtcore.training.pretraining.pretrain import pretrain_stage
-from crtcore.training.pretraining.priors import log_shares
 from tests.crtcore.training.tiny_sets import CPU, Prepared, Source, commit_set, experiment_with
 
 
@@ -37,9 +43,9 @@ def test_the_fusion_is_scored_on_ds2_with_a_weight_from_ds1(both_halves: Prepare
     reports = list(run_fusion(store, stage, experiment, arrhythmia, CPU))
     assert len(reports) == 3  # DS1 -> DS2, and one half of DS1 -> the other, both ways
     facts = committed_fusion(store, stage).facts
-    within = {tuple(each["weights"][name] for name in CONTENDERS): each for each in facts["within_ds1"]}
+    within = {tuple(each["weights"][name] for name in MODELS): each for each in facts["within_ds1"]}
     assert list(within) == list(WEIGHTS)
-    chosen = within[tuple(facts["weights"][name] for name in CONTENDERS)]
+    chosen = within[tuple(facts["weights"][name] for name in MODELS)]
     assert chosen["macro_f1"] == max(each["macro_f1"] for each in within.values())
     assert {name: facts[name] for name in ("weights", "evenness", "consensus")} == {
         name: chosen[name] for name in ("weights", "evenness", "consensus")
@@ -48,7 +54,7 @@ def test_the_fusion_is_scored_on_ds2_with_a_weight_from_ds1(both_halves: Prepare
     assert facts["fused"]["num_records"] == 2
     fused = read_scores(store.path(stage, "scores.parquet"))
     assert set(fused.record_N.tolist()) == {"100", "103"}
-    assert fused.figures(seed=0) == facts["fused"]
+    assert fused.metrics(seed=0) == facts["fused"]
     # All halves have the same shares, those of DS1.
     share_K = log_shares(fused.label_N, len(fused.classes))
     alone_NK = log_softmax(fused.log_probability_NK - facts["evenness"] * share_K, axis=1)
@@ -57,7 +63,7 @@ def test_the_fusion_is_scored_on_ds2_with_a_weight_from_ds1(both_halves: Prepare
     together_NK = consensus(alone_NK, cluster_N)
     share = facts["consensus"]
     decided = dataclasses.replace(fused, log_probability_NK=(1 - share) * alone_NK + share * together_NK)
-    assert decided.figures(seed=0) == facts["decided"]
+    assert decided.metrics(seed=0) == facts["decided"]
     np.testing.assert_allclose(np.exp(fused.log_probability_NK).sum(axis=1), 1)
     # All beats of these sets have one rhythm and one amplitude, which tell nothing apart.
     assert facts["rhythm"]["classes"]["V"]["f1"] in (None, 0.0)
@@ -67,3 +73,13 @@ def test_the_fusion_is_scored_on_ds2_with_a_weight_from_ds1(both_halves: Prepare
 def test_other_splits_are_refused(prepared: Prepared) -> None:
     with pytest.raises(ConfigError, match=r"set pretrain.split to inter_patient .* not all and aami5"):
         fusion_stage(experiment_with(), prepared.arrhythmia)
+
+
+def test_subtracting_the_log_shares_makes_all_classes_equally_frequent() -> None:
+    label_N = np.repeat([0, 1], [900, 100])
+    log_share_K = log_shares(label_N, 3)
+    np.testing.assert_allclose(np.exp(log_share_K), [0.9, 0.1, 1.0])
+    likelihood_NK = np.array([[0.3, 0.6], [0.6, 0.3]])
+    posterior_NK = np.log(likelihood_NK) + log_share_K[:2]
+    assert posterior_NK.argmax(axis=1).tolist() == [0, 0]
+    assert (posterior_NK - log_share_K[:2]).argmax(axis=1).tolist() == [1, 0]

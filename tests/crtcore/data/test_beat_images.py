@@ -12,7 +12,7 @@ from crtcore.data.beat_images import (
     evenly_spaced,
 )
 from crtcore.errors import DataError
-from crtcore.pipeline import open_store, prepare, read_sources
+from crtcore.pipeline import open_store, plan, prepare, read_sources
 from crtcore.prediction.predictor import Preparation
 from crtcore.signal.beat_selection import Candidates, select_beats
 from crtcore.signal.formats import read_any
@@ -60,7 +60,7 @@ def test_prepare_detects_r_peaks_once_per_cohort_recording(
     tiny: Experiment, detections: CountedDetections
 ) -> None:
     sources = read_sources(tiny)
-    prepare(open_store(tiny), tiny, sources)
+    prepare(open_store(tiny), plan(tiny, sources))
     assert detections.num == len(sources.cohort) == 12
 
 

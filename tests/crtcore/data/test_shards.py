@@ -13,6 +13,8 @@ from crtcore.data.shards import SCHEMA, encode_shard, read_shard
 from crtcore.errors import StorageError
 from crtcore.signal.recording import Beats
 
+PLAIN = {"compression": "none", "use_dictionary": False, "write_statistics": False}
+
 
 def make(num_beats: int, num_leads: int, seed: int = 0) -> tuple[bytes, np.ndarray]:
     generator = np.random.default_rng(seed)
@@ -91,7 +93,9 @@ def test_other_readers_see_a_table(tmp_path: Path) -> None:
         {"compression": "zstd"},
         {"use_dictionary": True},
         {"row_group_size": 4},
-        {"data_page_size": 4096, "write_batch_size": 1, "use_dictionary": False, "compression": "none"},
+        {**PLAIN, "data_page_size": 4096, "write_batch_size": 1},
+        {**PLAIN, "max_rows_per_page": 5, "write_batch_size": 5},  # two pages, the fewest that are not one
+        {**PLAIN, "data_page_size": 4096, "write_batch_size": 1, "data_page_version": "2.0"},
     ],
 )
 def test_foreign_layouts_are_decoded(tmp_path: Path, layout: dict[str, object]) -> None:
@@ -104,8 +108,18 @@ def test_foreign_layouts_are_decoded(tmp_path: Path, layout: dict[str, object]) 
     np.testing.assert_array_equal(rows.image_NFT, image_NFT)
 
 
+@pytest.mark.parametrize("num_beats", [1, 5, 400])
+@pytest.mark.parametrize("layout", [{"data_page_version": "2.0"}, {"write_page_checksum": True}])
+def test_longer_page_headers_move_no_image(tmp_path: Path, num_beats: int, layout: dict[str, object]) -> None:
+    content, image_NFT = make(num_beats, 1)
+    ours, theirs = tmp_path / "ours.parquet", tmp_path / "theirs.parquet"
+    ours.write_bytes(content)
+    pq.write_table(pq.read_table(ours), theirs, **PLAIN, data_page_size=2**30, **layout)
+    np.testing.assert_array_equal(read_shard(theirs).image_NFT, image_NFT)
+
+
 @pytest.mark.parametrize("damage", ["empty", "cut", "foreign", "text"])
-def test_what_is_no_shard_is_told(tmp_path: Path, damage: str) -> None:
+def test_what_is_no_shard_is_refused(tmp_path: Path, damage: str) -> None:
     content, _ = make(3, 2)
     path = tmp_path / "shard.parquet"
     path.write_bytes({"empty": b"", "cut": content[:-100], "foreign": content, "text": b"hello"}[damage])

@@ -46,8 +46,8 @@ def test_a_held_back_patient_is_predicted_from_the_file_as_in_process(
     tiny = override(tiny, {"pretrain.architecture": architecture})
     experiment, held_back = all_but_one(tiny)
     store, sources, config = open_store(experiment), read_sources(experiment), experiment.finetune
-    prepare(store, experiment, sources)
     stages = plan(experiment, sources)
+    prepare(store, stages)
     list(run_pretrain(store, stages.pretrain, experiment, stages.arrhythmia, CPU))
     stage = refit_stage(config, experiment.seed, stages.pretrain, stages.cohort)
     list(run_refit(store, stage, config, experiment.seed, stages.pretrain, stages.cohort, CPU))
@@ -56,8 +56,9 @@ def test_a_held_back_patient_is_predicted_from_the_file_as_in_process(
 
     # In process: the stage store's images of the whole cohort, grouped and scored as in training.
     everyone = read_sources(tiny)
-    prepare(store, tiny, everyone)
-    images = load_images(store, plan(tiny, everyone).cohort)
+    stages_of_all = plan(tiny, everyone)
+    prepare(store, stages_of_all)
+    images = load_images(store, stages_of_all.cohort)
     beats = patient_beats(images, torch.from_numpy(np.array(images.image_NFT)), amplitude=True)
     inputs = BeatInputs(image_BCFT=beats.inputs.numpy(), scalar_BCE=beats.scalar_BCE.numpy())
     logit_B = beat_logits(model, inputs)

@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 def pretrained(experiment: Experiment) -> tuple[StageStore, Plan]:
     store, sources = open_store(experiment), read_sources(experiment)
     stages = plan(experiment, sources)
-    prepare(store, experiment, sources)
+    prepare(store, stages)
     for _ in run_pretrain(store, stages.pretrain, experiment, stages.arrhythmia, CPU):
         pass
     return store, stages

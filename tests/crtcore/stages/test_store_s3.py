@@ -11,8 +11,7 @@ import pytest
 from crtcore.config import Experiment
 from crtcore.configfile import override
 from crtcore.data.loader import load_images
-from crtcore.data.prepare import prepare_stage, run_prepare
-from crtcore.data.recording_shard import arrhythmia_jobs
+from crtcore.data.prepare import arrhythmia_set, run_prepare
 from crtcore.data.sources import Sources, arrhythmia_sources
 from crtcore.errors import StorageError
 from crtcore.stages.stage import Stage
@@ -190,11 +189,9 @@ def test_a_set_prepared_in_a_bucket_is_read_on_another_node(tiny: Experiment, st
     remote = override(tiny, {"storage": store.uri})
     sources = Sources(arrhythmia=arrhythmia_sources(tiny), cohort=(), patients=(), cohort_leads=())
     for experiment, target in ((tiny, local), (remote, store)):
-        jobs = arrhythmia_jobs(experiment, sources)
-        run_prepare(target, prepare_stage("arrhythmia", jobs), jobs)
+        run_prepare(target, arrhythmia_set(experiment, sources))
     images, reference = (
-        load_images(reader, prepare_stage("arrhythmia", arrhythmia_jobs(tiny, sources)))
-        for reader in (elsewhere(store), local)
+        load_images(reader, arrhythmia_set(tiny, sources).stage) for reader in (elsewhere(store), local)
     )
     np.testing.assert_array_equal(images.image_NFT, reference.image_NFT)
     np.testing.assert_array_equal(images.label_N, reference.label_N)

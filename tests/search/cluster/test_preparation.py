@@ -12,7 +12,7 @@ from crtcore.config import Experiment
 from crtcore.configfile import override
 from crtcore.data.recording_shard import SHARD_FILE, ShardJob, arrhythmia_jobs, build_shard, cohort_jobs
 from crtcore.errors import DataError
-from crtcore.pipeline import open_store, prepare, read_sources
+from crtcore.pipeline import open_store, plan, prepare, read_sources
 from search.cluster.connection import connected
 from search.cluster.preparation import MIN_JOBS, RayJobs
 
@@ -37,7 +37,7 @@ def jobs_of(experiment: Experiment) -> tuple[ShardJob, ...]:
 
 @pytest.mark.parametrize("address", [None, "auto"])
 def test_tasks_build_the_same_shards(tiny: Experiment, elsewhere: Experiment, address: str | None) -> None:
-    prepare(open_store(tiny), tiny, read_sources(tiny))
+    prepare(open_store(tiny), plan(tiny, read_sources(tiny)))
     jobs = jobs_of(elsewhere)
     assert len(jobs) >= MIN_JOBS
     store = open_store(elsewhere)

@@ -35,7 +35,7 @@ def steps(trial: StagedTrial) -> Iterator[dict[str, Any]]:
 
 def test_one_step_is_one_epoch_and_another_trial_reads_what_the_first_built(tiny: Experiment) -> None:
     sources, store = read_sources(tiny), open_store(tiny)
-    prepare(store, tiny, sources)
+    prepare(store, plan(tiny, sources))
     trial = started(tiny, sources, {"finetune.learning_rate": 0.01})
     reports = [result["report"] for result in steps(trial)]
     assert [(report.stage, report.epoch) for report in reports] == [
@@ -70,7 +70,7 @@ def test_what_cannot_be_trained_ends_with_the_reason(
         yield  # a generator, as run_trial is
 
     sources = read_sources(tiny)
-    prepare(open_store(tiny), tiny, sources)
+    prepare(open_store(tiny), plan(tiny, sources))
     monkeypatch.setattr(module, "run_trial", diverging)
     assert list(steps(started(tiny, sources, {}))) == [
         {"done": True, "reason": "finetune/abc: the loss is nan in epoch 2"}
@@ -94,7 +94,7 @@ def test_other_errors_are_tune_s_to_retry(tiny: Experiment, monkeypatch: pytest.
         yield  # a generator, as run_trial is
 
     sources = read_sources(tiny)
-    prepare(open_store(tiny), tiny, sources)
+    prepare(open_store(tiny), plan(tiny, sources))
     monkeypatch.setattr(module, "run_trial", failing)
     with pytest.raises(OSError, match="the disk is gone"):
         next(steps(started(tiny, sources, {})))

@@ -1,19 +1,13 @@
 """What a trial's pictures say, read back from the SVG's text."""
 
-import re
-
 import numpy as np
 
 from crtcore.evaluation.delong import auc_interval
 from search.dashboard.trial_figures import confusion_figure, roc_with_interval
+from tests.search.svg import texts
 
 LABEL_P = np.array([0] * 10 + [1] * 10)
 SCORE_P = np.concatenate([np.linspace(0.1, 0.6, 10), np.linspace(0.4, 0.9, 10)])
-
-
-def texts(svg: str) -> list[str]:
-    """matplotlib draws text as outlines and leaves the words in comments."""
-    return [text.strip() for text in re.findall(r"<!--(.*?)-->", svg, flags=re.DOTALL)]
 
 
 def test_roc_names_the_auc_with_delongs_interval_and_shades_a_band() -> None:

@@ -7,7 +7,6 @@ import pytest
 
 from crtcore.config import Experiment, TrialResources
 from crtcore.configfile import override
-from crtcore.errors import SweepError
 from crtcore.model.checkpoint import load_backbone
 from crtcore.pipeline import plan
 from crtcore.training.pretraining.pretrain import MODEL_FILE
@@ -51,9 +50,3 @@ def test_without_a_gpu_the_cpu_does(winner: Winner, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     base = override(winner.base, {"resources.trial": {"cpus": 2, "gpus": 0.5}})
     assert replace(winner, base=base).device_resources() == TrialResources(cpus=2, gpus=0)
-
-
-def test_another_head_cannot_be_refitted(winner: Winner) -> None:
-    experiment = override(winner.experiment, {"finetune.head": "svm", "finetune.frozen_groups": 5})
-    with pytest.raises(SweepError, match="has the head svm, and only a linear head"):
-        refit(replace(winner, experiment=experiment))

@@ -9,7 +9,11 @@ from search.study.ledger import Ledger
 from tests.search.fake_sweep import plan_of
 
 
-def proposer(sampler: str, heads: list[str], frozen: list[int]) -> Proposer:
+def proposer(
+    sampler: str, heads: list[str], frozen: list[int], planned: list[Experiment] | None = None
+) -> Proposer:
+    """A proposer of 12 trials that adds each experiment that it plans to `planned`."""
+    planned = [] if planned is None else planned
     space = {"finetune.head": heads, "finetune.frozen_groups": frozen}
     experiment = Experiment.model_validate(
         {
@@ -20,13 +24,16 @@ def proposer(sampler: str, heads: list[str], frozen: list[int]) -> Proposer:
         }
     )
 
-    def plan(experiment: Experiment) -> Plan:
-        if experiment.finetune.head != "linear" and experiment.finetune.frozen_groups < 5:
-            raise ConfigError("this head wants all groups frozen")
+    def counted_plan(experiment: Experiment) -> Plan:
+        planned.append(experiment)
         return plan_of(experiment)
 
     return Proposer(
-        experiment, plan_of=plan, prepare=lambda experiment: None, foreknown=lambda experiment: {}, first=()
+        experiment,
+        plan_of=counted_plan,
+        prepare=lambda plan: None,
+        foreknown=lambda experiment: {},
+        first=(),
     )
 
 
@@ -34,10 +41,12 @@ def proposer(sampler: str, heads: list[str], frozen: list[int]) -> Proposer:
 def test_settings_that_do_not_go_together_are_not_proposed(sampler: str) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     ledger = Ledger(optuna.create_study(direction="maximize"))
-    made = proposer(sampler, ["linear", "svm"], [4, 5])
+    planned: list[Experiment] = []
+    made = proposer(sampler, ["linear", "svm"], [4, 5], planned)
     points = [tuple(made.propose(ledger).params.values()) for _ in range(made.num_proposals)]
     assert set(points) == {("linear", 4), ("linear", 5), ("svm", 5)}
     assert len(points) == (3 if sampler == "grid" else 12)
+    assert len(planned) == len(points)  # points that are refused are not planned
     assert len(ledger) == len(ledger.study.get_trials()) == len(points)
 
 

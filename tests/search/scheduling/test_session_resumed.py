@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from crtcore.config import Experiment
 from crtcore.errors import DataError
+from crtcore.pipeline import Plan
 from tests.search.fake_sweep import Killed, World, record, search_config
 
 
@@ -140,7 +140,7 @@ def test_given_points_are_run_first_whatever_the_session(tmp_path: Path) -> None
 def test_data_that_cannot_be_used_end_the_sweep_and_leave_no_trial(tmp_path: Path) -> None:
     world = World(tmp_path, search_config("random", "none"))
 
-    def refuse(experiment: Experiment) -> None:
+    def refuse(plan: Plan) -> None:
         raise DataError("records/p17.dat is cut short; copy it again, or leave p17 out of the manifest")
 
     prepare, world.prepare = world.prepare, refuse

@@ -1,3 +1,5 @@
+"""The config beside a study, and what makes two runs the same sweep."""
+
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +10,11 @@ from optuna.trial import create_trial
 
 from crtcore.config import Experiment
 from crtcore.configfile import load_experiment, override
+from crtcore.data.prepare import ShardSet
 from crtcore.errors import SweepError
 from crtcore.pipeline import Plan
 from crtcore.stages.stage import Stage
-from search.study.config import keep_identity
+from search.study.config import keep_identity, stored_experiment
 
 
 def plan(*, data: str = "a", code: int = 1) -> Plan:
@@ -19,8 +22,8 @@ def plan(*, data: str = "a", code: int = 1) -> Plan:
         return Stage(name=name, config={"data": data}, inputs=(), version=version)
 
     return Plan(
-        arrhythmia=stage("arrhythmia"),
-        cohort=stage("cohort"),
+        arrhythmia_set=ShardSet(stage=stage("arrhythmia"), jobs=()),
+        cohort_set=ShardSet(stage=stage("cohort"), jobs=()),
         pretrain=stage("pretrain"),
         features=None,
         finetune=stage("finetune", code),
@@ -61,7 +64,7 @@ def test_the_stored_config_can_be_run_again(sweep: Sweep) -> None:
     sweep.keep()
 
 
-def test_what_changes_no_result_may_change(sweep: Sweep) -> None:
+def test_settings_that_change_no_result_may_change(sweep: Sweep) -> None:
     changes = {
         "data": Path("elsewhere"),
         "cache": Path("elsewhere"),
@@ -89,19 +92,19 @@ def test_what_changes_no_result_may_change(sweep: Sweep) -> None:
         ("cohort.leads", ["II"], r"cohort.leads was None and is now \['II'\]"),
     ],
 )
-def test_other_settings_are_another_sweep(sweep: Sweep, key: str, value: Any, message: str) -> None:
+def test_other_settings_make_another_sweep(sweep: Sweep, key: str, value: Any, message: str) -> None:
     with pytest.raises(SweepError, match=f"{message}; set them back, or start another sweep with --name"):
         sweep.keep({key: value})
     sweep.keep()  # the stored config is still the old one
 
 
-def test_another_search_space_is_another_sweep(sweep: Sweep) -> None:
+def test_another_search_space_makes_another_sweep(sweep: Sweep) -> None:
     space = {"finetune.learning_rate": {"low": 0.1, "high": 0.3}, "pretrain.depth": [18]}
     with pytest.raises(SweepError, match=r"learning_rate.high was 0.2 and is now 0.3; .*depth was None"):
         sweep.keep({"search.space": space})
 
 
-def test_other_data_or_code_are_another_sweep(sweep: Sweep) -> None:
+def test_other_data_or_code_make_another_sweep(sweep: Sweep) -> None:
     with pytest.raises(
         SweepError, match=r"recordings of the arrhythmia database .* changed since sweep demo"
     ):
@@ -118,7 +121,7 @@ def test_before_the_first_trial_everything_may_change(tmp_path: Path) -> None:
     sweep.keep({"seed": 5}, plan(data="b"))
 
 
-def test_a_key_that_this_version_added_is_taken_at_its_default(sweep: Sweep) -> None:
+def test_a_key_that_this_version_added_gets_its_default(sweep: Sweep) -> None:
     path = sweep.folder / "config.yaml"
     stored = yaml.safe_load(path.read_text())
     del stored["search"]["objectives"], stored["search"]["scheduler"]["startup_trials"]
@@ -130,7 +133,22 @@ def test_a_key_that_this_version_added_is_taken_at_its_default(sweep: Sweep) -> 
         sweep.keep()
 
 
-def test_a_study_of_a_sweep_elsewhere_is_left_alone(sweep: Sweep) -> None:
+def test_a_study_of_another_sweep_is_not_touched(sweep: Sweep) -> None:
     (sweep.folder / "config.yaml").unlink()
-    with pytest.raises(SweepError, match="of a sweep elsewhere"):
+    with pytest.raises(SweepError, match="belongs to another sweep"):
         sweep.keep()
+
+
+def test_the_stored_experiment_has_the_storage_where_it_lies_now(
+    finished: Experiment, tmp_path: Path
+) -> None:
+    assert stored_experiment(finished.storage, finished.name) == finished
+    moved = tmp_path / "moved"
+    moved.symlink_to(finished.storage)
+    expected = override(finished, {"storage": str(moved)})
+    assert stored_experiment(str(moved), finished.name) == expected
+
+
+def test_a_sweep_without_a_stored_config_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(SweepError, match=r"sweep young has no .*config.yaml; run the same `crtsearch sweep`"):
+        stored_experiment(str(tmp_path), "young")

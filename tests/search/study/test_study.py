@@ -12,20 +12,8 @@ from sqlalchemy import event
 
 from crtcore.errors import SweepError
 from search.study import study as study_module
-from search.study.folder import JOURNAL_FILE, STUDY_FILE, URL_FILE, sweep_dir, sweep_exists, sweep_names
+from search.study.folder import JOURNAL_FILE, STUDY_FILE, URL_FILE, sweep_exists, sweep_names
 from search.study.study import Direction, open_study, study_storage, transaction
-
-
-def test_the_record_lies_beside_the_stages(tmp_path: Path) -> None:
-    assert sweep_dir(str(tmp_path), "demo") == tmp_path / "sweeps" / "demo"
-    assert sweep_dir(f"file://{tmp_path}", "demo") == tmp_path / "sweeps" / "demo"
-    assert sweep_dir("storage", "demo") == Path.cwd() / "storage" / "sweeps" / "demo"
-
-
-def test_the_record_of_a_sweep_in_an_object_store_lies_on_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/someone")
-    folder = sweep_dir("s3://bucket/crt/", "demo")
-    assert folder == Path("/home/someone/.local/share/crtsearch/s3/bucket/crt/sweeps/demo")
 
 
 def test_a_study_is_created_once_and_opened_again(tmp_path: Path) -> None:
@@ -38,7 +26,9 @@ def test_a_study_is_created_once_and_opened_again(tmp_path: Path) -> None:
     assert [trial.value for trial in open_study(str(tmp_path), "demo", create=False).trials] == [0.7]
 
 
-def test_a_study_that_was_cut_short_is_no_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_whose_creation_was_interrupted_is_no_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def die(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
@@ -51,7 +41,7 @@ def test_a_study_that_was_cut_short_is_no_sweep(tmp_path: Path, monkeypatch: pyt
     assert (tmp_path / "sweeps" / "demo" / STUDY_FILE).is_file()
 
 
-def test_an_unknown_sweep_names_those_there_are(tmp_path: Path) -> None:
+def test_the_error_for_an_unknown_sweep_lists_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(SweepError, match=r"no sweep 'demo'.*crtsearch sweep CONFIG"):
         open_study(str(tmp_path), "demo", create=False)
     open_study(str(tmp_path), "paper", create=True)
@@ -80,7 +70,7 @@ def test_a_study_of_any_kind_is_found_again_by_name(tmp_path: Path, kind: str, f
         assert [direction.name.lower() for direction in study.directions] == both
 
 
-def test_a_sweep_keeps_to_its_kind_of_study(tmp_path: Path) -> None:
+def test_a_sweep_cannot_change_its_kind_of_study(tmp_path: Path) -> None:
     open_study(str(tmp_path), "demo", create=True)
     with pytest.raises(SweepError, match=r"keeps its study in .*study\.db; set search\.study back"):
         open_study(str(tmp_path), "demo", create=True, kind="journal")
@@ -90,7 +80,7 @@ def test_a_sweep_keeps_to_its_kind_of_study(tmp_path: Path) -> None:
     "url",
     ["postgresql+nosuch://me:secret@host/db", "sqlite:////nowhere/at/all.db", "who://me:secret@host/db"],
 )
-def test_a_database_that_cannot_be_used_is_told_without_its_password(tmp_path: Path, url: str) -> None:
+def test_the_error_for_an_unusable_database_hides_the_password(tmp_path: Path, url: str) -> None:
     with pytest.raises(SweepError, match=r"search\.study: the database .* cannot be used") as caught:
         open_study(str(tmp_path), "demo", create=True, kind=url)
     assert "secret" not in str(caught.value)
@@ -108,7 +98,7 @@ def read_again(folder: Path) -> optuna.trial.FrozenTrial:
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "journal", "sqlite:///{}/other.db"])
-def test_a_transaction_reads_what_it_wrote_and_is_there_at_its_end(tmp_path: Path, kind: str) -> None:
+def test_a_transaction_sees_its_own_writes_and_is_stored_at_its_end(tmp_path: Path, kind: str) -> None:
     study, trial_id = a_running_trial(tmp_path, kind.format(tmp_path))
     storage = study._storage
     for epoch in (1, 2):
@@ -116,10 +106,10 @@ def test_a_transaction_reads_what_it_wrote_and_is_there_at_its_end(tmp_path: Pat
             storage.set_trial_user_attr(trial_id, "node", "here")
             storage.set_trial_intermediate_value(trial_id, epoch, 0.7)
             assert max(storage.get_trial(trial_id).intermediate_values) == epoch
-            if kind == "sqlite":  # others see nothing of it yet
+            if kind == "sqlite":  # others do not see it yet
                 assert len(read_again(tmp_path).intermediate_values) == epoch - 1
         assert len(read_again(tmp_path).intermediate_values) == epoch
-    storage.set_trial_state_values(trial_id, TrialState.COMPLETE, [0.7])  # and alone, as before
+    storage.set_trial_state_values(trial_id, TrialState.COMPLETE, [0.7])  # a single write still works
     assert read_again(tmp_path).value == 0.7
 
 
@@ -135,7 +125,7 @@ def test_a_transaction_waits_for_the_disk_once(tmp_path: Path) -> None:
     assert len(read_again(tmp_path).user_attrs) == 5
 
 
-def test_of_a_transaction_that_is_cut_short_nothing_is_there(tmp_path: Path) -> None:
+def test_an_interrupted_transaction_writes_nothing(tmp_path: Path) -> None:
     study, trial_id = a_running_trial(tmp_path, "sqlite")
 
     def cut_short() -> None:
@@ -172,7 +162,7 @@ def test_a_killed_process_leaves_whole_transactions(tmp_path: Path) -> None:
     assert (trial.user_attrs, trial.intermediate_values) == ({"node": "here"}, {})
 
 
-def test_a_database_that_fails_is_told_as_optuna_tells_it(tmp_path: Path) -> None:
+def test_a_failing_database_raises_optuna_s_error(tmp_path: Path) -> None:
     study, trial_id = a_running_trial(tmp_path, "sqlite")
     engine = study._storage._backend.engine  # type: ignore[attr-defined]
     event.listen(engine, "connect", lambda connection, record: connection.execute("PRAGMA query_only = 1"))

@@ -10,7 +10,7 @@ from optuna.trial import TrialState, create_trial
 
 from crtcore.config import Experiment
 from crtcore.errors import ConfigError, DataError, SweepError
-from crtcore.pipeline import open_store, prepare, read_sources
+from crtcore.pipeline import open_store, plan, prepare, read_sources
 from search.study.study import open_study
 from search.sweep.check import check
 from search.sweep.stage_counts import StageCount
@@ -53,7 +53,7 @@ def test_a_fresh_experiment_is_counted_and_nothing_is_built(tiny: Experiment) ->
 
 def test_what_is_prepared_and_which_trials_are_done_is_seen(tiny: Experiment) -> None:
     config = changed(tiny)
-    prepare(open_store(config), config, read_sources(config))
+    prepare(open_store(config), plan(config, read_sources(config)))
     study = open_study(config.storage, config.name, create=True)
     for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING):
         study.add_trial(
@@ -118,7 +118,7 @@ def test_hours_and_bytes_are_estimated_from_what_is_not_built(tiny: Experiment) 
     assert less is not None and less.num_pretrainings == 1
     assert 0 < less.hours < whole.hours
     # A guess before it is prepared; the number of images afterwards.
-    prepare(open_store(config), config, read_sources(config))
+    prepare(open_store(config), plan(config, read_sources(config)))
     prepared = check(config).estimate
     assert prepared is not None and prepared.num_bytes == pytest.approx(whole.num_bytes, rel=0.1)
 

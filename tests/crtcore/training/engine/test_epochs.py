@@ -87,7 +87,9 @@ def test_a_run_that_is_stopped_at_its_report_writes_nothing(store: StageStore) -
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_stage_and_epoch(store: StageStore) -> None:
     run = fit(store, STAGE, Doubling(diverges_at=2), num_epochs=3, finish=lambda _: None)
     next(run)
-    with pytest.raises(DivergedError, match=rf"{STAGE} left the finite numbers in epoch 2; lower"):
+    with pytest.raises(
+        DivergedError, match=rf"{STAGE} diverged in epoch 2: its loss or scores are not finite; lower"
+    ):
         next(run)
 
 

@@ -6,9 +6,10 @@ import torch
 
 from crtcore.data.splits import Fold
 from crtcore.errors import DataError
+from crtcore.evaluation.classifiers import CLASSIFIERS
 from crtcore.evaluation.metrics import auc
 from crtcore.training.finetuning.patients import PatientBeats
-from crtcore.training.finetuning.sklearn_heads import CLASSIFIERS, fold_scores, patient_votes
+from crtcore.training.finetuning.sklearn_heads import fold_scores, patient_votes
 from tests.crtcore.training.tiny_sets import experiment_with
 
 NUM_PATIENTS = 60

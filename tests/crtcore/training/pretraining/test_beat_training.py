@@ -3,13 +3,15 @@ import pytest
 
 from crtcore.data.loader import load_images
 from crtcore.training.pretraining.beat_training import BeatTraining
+from crtcore.training.pretraining.pretrain_set import pretrain_set
 from crtcore.training.pretraining.priors import class_weights
 from tests.crtcore.training.tiny_sets import CPU, Prepared, experiment_with
 
 
 def training(prepared: Prepared, **pretrain: object) -> BeatTraining:
     images = load_images(prepared.store, prepared.arrhythmia)
-    return BeatTraining(experiment_with(pretrain=pretrain), images, CPU)
+    experiment = experiment_with(pretrain=pretrain)
+    return BeatTraining(experiment, images, pretrain_set(images, experiment.pretrain, seed=0), CPU)
 
 
 def test_balanced_sampling_draws_rare_classes_as_often_as_weights_would_count_them(

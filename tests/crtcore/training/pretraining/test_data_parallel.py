@@ -80,7 +80,7 @@ def test_divergence_keeps_its_type_and_a_killed_process_is_an_error(prepared: Pr
 
     def lose_one() -> None:
         with ParallelTraining(experiment, prepared.store, prepared.arrhythmia, (CPU, CPU)) as learner:
-            with pytest.raises(DivergedError, match=r"left the finite numbers in epoch 1"):
+            with pytest.raises(DivergedError, match=r"diverged in epoch 1"):
                 list(fit(prepared.store, stage, learner, num_epochs=2, finish=lambda reports: None))
             pid = learner._running()._processes[1].pid
             assert pid is not None

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from crtcore.training.pretraining.priors import class_weights, corrected_log_probabilities, log_shares
+from crtcore.training.pretraining.priors import class_weights, corrected_log_probabilities
 
 
 def test_rare_classes_weigh_more_by_the_root_of_their_share_up_to_a_cap() -> None:
@@ -34,13 +34,3 @@ def test_a_class_that_was_never_seen_is_left_as_it_is() -> None:
     corrected = corrected_log_probabilities(logit_NK, np.array([1.0, 1.0, 0.0], dtype=np.float32))
     assert np.isfinite(corrected).all()
     assert corrected[0, 2] < -20
-
-
-def test_shares_that_are_evened_out_are_those_of_equally_frequent_classes() -> None:
-    label_N = np.repeat([0, 1], [900, 100])
-    log_share_K = log_shares(label_N, 3)
-    np.testing.assert_allclose(np.exp(log_share_K), [0.9, 0.1, 1.0])
-    likelihood_NK = np.array([[0.3, 0.6], [0.6, 0.3]])
-    posterior_NK = np.log(likelihood_NK) + log_share_K[:2]
-    assert posterior_NK.argmax(axis=1).tolist() == [0, 0]
-    assert (posterior_NK - log_share_K[:2]).argmax(axis=1).tolist() == [1, 0]

@@ -7,6 +7,7 @@ import pytest
 from crtcore.training.engine.epochs import EpochReport
 from crtcore.training.finetuning.cross_validation import fold_metric
 from search.report.drawing.folds import fold_aucs, fold_curves_figure
+from tests.search.svg import texts
 
 
 def report(epoch: int, **metrics: float) -> EpochReport:
@@ -18,11 +19,6 @@ def report(epoch: int, **metrics: float) -> EpochReport:
         num_images=8,
         seconds=1.0,
     )
-
-
-def texts(svg: str) -> list[str]:
-    """matplotlib draws text as outlines and leaves the words in comments."""
-    return [text.strip() for text in re.findall(r"<!--(.*?)-->", svg, flags=re.DOTALL)]
 
 
 def folds(*values: float) -> dict[str, float]:

@@ -1,0 +1,127 @@
+"""Tables of a whole sweep, from rows that are known and from the small finished sweep."""
+
+from pathlib import Path
+
+import pytest
+
+from crtcore.config import Experiment
+from crtcore.configfile import override
+from crtcore.pipeline import open_store
+from crtcore.stages.stage import Stage
+from crtcore.stages.store import StageStore
+from search.report.tables.sweep import paper_table, sharing_table, trial_table
+from search.results.leaderboard import Leaderboard, Row, build_leaderboard
+from search.study.update import State
+
+METRICS = {"accuracy": 0.7, "sensitivity": 0.8, "specificity": 0.6}
+
+
+def row(
+    number: int,
+    params: dict[str, object],
+    *,
+    state: State = "COMPLETE",
+    auc: float = 0.75,
+    stages: dict[str, str | None] | None = None,
+) -> Row:
+    complete = state == "COMPLETE"
+    return Row(
+        number=number,
+        state=state,
+        params=params,
+        num_epochs=2,
+        last_auc=auc,
+        auc=auc if complete else None,
+        auc_sd=0.05 if complete else None,
+        metrics=METRICS if complete else {},
+        counts={},
+        seconds=12.4 if complete else None,
+        stages=stages or {},
+        reason=None,
+    )
+
+
+def board(*rows: Row) -> Leaderboard:
+    return Leaderboard(name="test", rows=rows)
+
+
+def test_table_2_has_the_best_trial_of_each_network_beside_the_paper(finished: Experiment) -> None:
+    pretrained = override(finished, {"pretrain.objective": "aami5", "pretrain.depth": 50})
+    table = paper_table(
+        board(
+            row(4, {"pretrain.depth": 50}, auc=0.9),
+            row(2, {"pretrain.depth": 50}, auc=0.8),
+            row(3, {"pretrain.depth": 34, "pretrain.objective": "none"}),
+            row(1, {"pretrain.depth": 101}, state="PRUNED"),
+        ),
+        pretrained,
+    )
+    rows = {name: cells for name, *cells in table.rows}
+    assert rows["ResNet-50"] == [
+        "not in this sweep",
+        "0.612 / not given / not given",
+        "0.700 / 0.800 / 0.600; AUC 0.900 ± 0.050",
+        "0.721 / 0.783 / 0.792",
+    ]
+    assert rows["ResNet-34"][0] == "0.700 / 0.800 / 0.600; AUC 0.750 ± 0.050"
+    assert rows["ResNet-34"][1:] == ["not given", "not in this sweep", "not given"]
+    assert "ResNet-101" not in rows  # pruned here, and not in the paper's numbers
+
+
+def test_a_network_on_waveforms_has_its_own_row(finished: Experiment) -> None:
+    params = {"pretrain.architecture": "resnet1d", "pretrain.depth": 18, "pretrain.objective": "none"}
+    names = [cells[0] for cells in paper_table(board(row(0, params)), finished).rows]
+    assert "1-D ResNet-18" in names
+
+
+def test_hours_saved_count_each_further_use_of_a_stage(tmp_path: Path) -> None:
+    store = StageStore(str(tmp_path / "storage"), cache=tmp_path / "cache")
+    digests: dict[tuple[str, int], str] = {}
+    for name, number, seconds in (("pretrain", 0, 3600.0), ("pretrain", 1, 1800.0), ("finetune", 0, 360.0)):
+        stage = Stage(name=name, config={"number": number}, inputs=(), version=1)
+        store.commit(stage, {}, {"seconds": seconds})
+        digests[name, number] = stage.digest
+    first, second, tuned = digests["pretrain", 0], digests["pretrain", 1], digests["finetune", 0]
+    rows = (
+        row(0, {}, stages={"pretrain": first, "features": None, "finetune": tuned}),
+        row(1, {}, stages={"pretrain": first, "features": None, "finetune": "a" * 20}),
+        row(2, {}, stages={"pretrain": first, "features": None, "finetune": "b" * 20}),
+        row(3, {}, stages={"pretrain": second, "features": None, "finetune": "c" * 20}),
+    )
+    table, saved_h = sharing_table(board(*rows), store)
+    assert saved_h == pytest.approx(2.0)  # the first network was used twice more
+    assert table.rows == (
+        ("pretrain", "4", "2", "1.500", "2.000"),
+        ("features", "0", "0", "0.000", "0.000"),
+        ("finetune", "4", "4", "0.100", "0.000"),  # three of them were never finished
+    )
+
+
+def test_the_finished_sweep_shared_one_pretrained_network(finished: Experiment) -> None:
+    leaderboard = build_leaderboard(finished.storage, finished.name)
+    table, saved_h = sharing_table(leaderboard, open_store(finished))
+    assert [cells[:3] for cells in table.rows] == [
+        ("pretrain", "3", "2"),
+        ("features", "3", "3"),
+        ("finetune", "3", "3"),
+    ]
+    assert saved_h > 0
+
+
+def test_trials_are_listed_in_rank_order_with_short_headings() -> None:
+    table = trial_table(
+        board(
+            row(
+                7,
+                {"pretrain.depth": 18, "finetune.learning_rate": 0.00123456, "pretrain.learning_rate": 0.01},
+            ),
+            row(2, {"pretrain.depth": 34}, state="PRUNED"),
+        )
+    )
+    assert table.headings == (
+        "trial", "state", "depth", "finetune lr", "pretrain lr", "AUC ± SD", "epochs", "seconds"
+    )  # fmt: skip
+    assert table.rows == (
+        ("7", "complete", "18", "0.00123", "0.01", "0.750 ± 0.050", "2", "12"),
+        ("2", "pruned", "34", "", "", "", "2", ""),
+    )

@@ -1,0 +1,58 @@
+"""What a report gathers, and how often it reads what it rests on."""
+
+import collections
+import shutil
+from pathlib import Path
+
+import pytest
+
+import crtcore.data.loader
+import search.results.provenance
+from crtcore.config import Experiment
+from crtcore.data.shards import ShardRows, read_shard
+from search.report.content import gather
+from search.results.leaderboard import build_leaderboard
+
+
+def test_one_report_loads_each_image_set_once_and_takes_provenance_once(
+    finished: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even the first report of a sweep, which builds features of backbones and refits the winner."""
+    storage = str(tmp_path / "storage")
+    shutil.copytree(finished.storage, storage, ignore=shutil.ignore_patterns("refit", "features"))
+    read: collections.Counter[str] = collections.Counter()
+    taken: list[dict[str, str]] = []
+
+    def counted(path: Path) -> ShardRows:
+        read[str(path)] += 1
+        return read_shard(path)
+
+    def versions() -> dict[str, str]:
+        taken.append({"python": "3"})
+        return taken[-1]
+
+    monkeypatch.setattr(crtcore.data.loader, "read_shard", counted)
+    monkeypatch.setattr(search.results.provenance, "versions", versions)
+    content = gather(storage, finished.name)
+    assert {"roc", "spectrograms", "grad_cam"} <= set(content.figures)
+    assert len(list(Path(storage, "stages", "refit").iterdir())) == 1
+    assert len(read) == 12  # shards of the cohort: one for each patient
+    assert set(read.values()) == {1}
+    assert len(taken) == 1
+    assert content.provenance["versions"] is content.results["provenance"]["versions"] is taken[0]
+
+
+def test_tables_figures_and_numbers_belong_to_one_another(finished: Experiment) -> None:
+    content = gather(finished.storage, finished.name)
+    board = build_leaderboard(finished.storage, finished.name)
+    assert content.banner == board.caveat == content.results["caveat"]
+    assert content.sentences == tuple(content.results["sentences"])
+    assert set(content.tables) == {
+        *("table1_cohort", "table2_networks", "winner", "competitors", "sharing", "trials", "beats"),
+    }
+    num_competitors = len(content.results["competitors"]) + len(content.results["not_available"])
+    assert len(content.tables["competitors"].rows) == num_competitors
+    assert len(content.tables["trials"].rows) == len(board.rows)
+    assert content.results["winner"]["figures"]["accuracy"] == board.rows[0].metrics["accuracy"]
+    assert content.results["hours_saved"] == content.hours_saved
+    assert content.results["by_beat"]["auc"].keys() == {"mean", "sd"}
