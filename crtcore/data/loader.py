@@ -21,6 +21,7 @@ from crtcore.signal.spectrogram import IMAGE_SHAPE
 from crtcore.stages.atomic import atomically
 from crtcore.stages.stage import Stage, StageKey
 from crtcore.stages.store import StageStore
+from crtcore.stages.trouble import trouble_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +89,10 @@ def load_images(store: StageStore, stage: Stage) -> ImageSet:
     leads = tuple(manifest.facts["leads"])
     lead_N = np.concatenate([shard.lead_N for shard in shards])
     new_beat_N = np.concatenate([_starts_beat(shard) for shard in shards])
+    with trouble_at(f"cache {store.cache}"):
+        image_NFT = _mapped(store.cache / "images" / f"{stage.digest}.u8", shards)
     return ImageSet(
-        image_NFT=_mapped(store.cache / "images" / f"{stage.digest}.u8", shards),
+        image_NFT=image_NFT,
         patient_N=np.concatenate([shard.patient_N for shard in shards]),
         record_N=np.concatenate([shard.record_N for shard in shards]),
         lead_N=_index_in(lead_N, leads),

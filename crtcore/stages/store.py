@@ -24,7 +24,7 @@ from crtcore.errors import StorageError
 from crtcore.stages.atomic import write_atomically
 from crtcore.stages.stage import JSON, Stage, StageKey, sha256_of_json
 from crtcore.stages.storage import Content, Storage, StoredFile
-from crtcore.stages.trouble import trouble_at
+from crtcore.stages.trouble import is_disk_error, storage_trouble, trouble_at
 
 MANIFEST: Final = "manifest.json"
 PROGRESS_SUFFIX: Final = ".progress"
@@ -138,7 +138,7 @@ class StageStore:
             sha256 = manifest.files[name]["sha256"]
             intact = _holds(path, sha256)
             if not intact and not self._storage.is_local:
-                self._storage.download(f"{self._folder(stage)}/{manifest.folder}/{name}", path)
+                self._download(f"{self._folder(stage)}/{manifest.folder}/{name}", path)
                 intact = _holds(path, sha256)
             if not intact:
                 raise self._damaged(stage, name)
@@ -225,7 +225,7 @@ class StageStore:
             path = Path(self._progress(stage))
             return path if path.is_file() else None
         path = self._cached(stage).with_suffix(PROGRESS_SUFFIX)
-        return path if self._storage.download(self._progress(stage), path) else None
+        return path if self._download(self._progress(stage), path) else None
 
     @_naming_trouble
     def clear_progress(self, stage: Stage | StageKey) -> None:
@@ -247,6 +247,14 @@ class StageStore:
     def delete_folder(self, path: str) -> None:
         """Delete a folder of the `stages` folder that is not a committed stage."""
         self._storage.delete_folder(f"{self._root}/{path}")
+
+    def _download(self, source: str, path: Path) -> bool:
+        try:
+            return self._storage.download(source, path)
+        except OSError as error:
+            if is_disk_error(error):  # a network error has no such number
+                raise storage_trouble(f"cache {self.cache}", error) from error
+            raise
 
     def _progress(self, stage: Stage | StageKey) -> str:
         return f"{self._folder(stage)}{PROGRESS_SUFFIX}"

@@ -16,6 +16,10 @@ REMEDIES: Final = {
     errno.EEXIST: "give a folder, not a file",
     errno.ENOTDIR: "give a folder, not a file",
 }
+# Numbers of errors that a computation cannot cause: the disk is full, read-only or broken.
+DISK_ERRORS: Final = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EACCES, errno.EPERM}
+)
 OTHER_REMEDY: Final = "check that the disk or server works"
 
 
@@ -26,6 +30,11 @@ def storage_trouble(place: str, error: OSError) -> StorageError:
     return StorageError(
         f"{place} cannot be used ({reason}); {remedy}, then run the same command again: nothing is lost"
     )
+
+
+def is_disk_error(error: OSError) -> bool:
+    """Whether a disk is to blame, and not the code that uses it."""
+    return error.errno in DISK_ERRORS
 
 
 @contextmanager

@@ -56,7 +56,9 @@ def prepare(config: Config, overrides: Overrides = None, address: Address = None
     from search.cli.live import LiveView
     from search.cluster.preparation import RayJobs
 
-    store, stages = open_store(experiment), plan(experiment, read_sources(experiment))
+    store = open_store(experiment)
+    store.probe()
+    stages = plan(experiment, read_sources(experiment))
     with LiveView(stderr()) as view, RayJobs(address, experiment.storage) as map_jobs:
         prepare_sets(store, stages, map_jobs=map_jobs, on_progress=view.on_progress)
     for name, stage in (("arrhythmia", stages.arrhythmia), ("cohort", stages.cohort)):

@@ -16,6 +16,7 @@ from crtcore.configfile import override
 from crtcore.data.sources import Sources
 from crtcore.errors import CrtError, DivergedError, StorageError
 from crtcore.pipeline import open_store, plan, run_trial
+from crtcore.stages.trouble import is_disk_error, storage_trouble
 from crtcore.training.engine.device import use_device
 from crtcore.training.engine.epochs import EpochReport
 
@@ -55,6 +56,11 @@ class StagedTrial(tune.Trainable):
             return {"done": True, "reason": str(error)}
         except CrtError as error:
             return {"done": True, "halt": str(error)}
+        except OSError as error:
+            if not is_disk_error(error):
+                raise
+            trouble = storage_trouble(str(error.filename or "a disk"), error)
+            return {"done": True, "halt": f"node {socket.gethostname()}: {trouble}"}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: Tune asks for the method, the stage store has the state."""

@@ -8,7 +8,6 @@ other machines cannot read it. So the sweep also keeps a list in the storage,
 import json
 import platform
 import uuid
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,6 +17,7 @@ from crtcore.errors import StorageError
 from crtcore.stages.storage import Storage
 from crtcore.stages.trouble import trouble_at
 from search.study.attributes import DIGESTS, REFERENCES_ID, STAGES
+from search.study.update import TrialUpdate
 
 SUFFIX: Final = ".references.json"
 
@@ -66,13 +66,13 @@ class ReferenceFile:
         self._references = references_of(study)
         self._write()
 
-    def add(self, digests: Iterable[str]) -> None:
-        """The sweep needs these stages too; they are of a trial that is not finished."""
-        if self._storage.is_local:
+    def on_update(self, update: TrialUpdate) -> None:
+        """Add the stages of a trial to the list, before they are built or reused."""
+        if self._storage.is_local or update.state not in ("WAITING", "RUNNING"):
             return
-        new = frozenset(digests)
+        new = frozenset(digest for digest in update.stages.values() if digest is not None)
         known = self._references
-        if not new <= known.all & known.unfinished:
+        if not new <= known.unfinished:
             self._references = replace(known, all=known.all | new, unfinished=known.unfinished | new)
             self._write()
 

@@ -13,6 +13,7 @@ from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from crtcore.config import Experiment
 from crtcore.errors import SweepError
 from crtcore.pipeline import OnProgress, open_store, plan, prepare, read_sources
+from crtcore.stages.trouble import is_disk_error, storage_trouble
 from search.cluster.preparation import RayJobs
 from search.dashboard.artifacts import ArtifactLinks
 from search.dashboard.note import write_note
@@ -24,6 +25,7 @@ from search.scheduling.sampling.warm_start import first_points
 from search.scheduling.session import Session
 from search.study.config import keep_identity
 from search.study.folder import driver_lock, sweep_dir
+from search.study.references import ReferenceFile
 from search.study.study import open_study
 from search.study.update import Listener
 
@@ -52,9 +54,10 @@ def run_sweep(
     """
     searched_s = 0.0
     folder = sweep_dir(experiment.storage, experiment.name)
+    store = open_store(experiment)
+    store.probe()  # now, not after minutes of hashing recordings
     sources = read_sources(experiment)
     plan_of = functools.partial(plan, sources=sources)
-    store = open_store(experiment)
     search = experiment.search
     with (
         driver_lock(folder),
@@ -79,6 +82,7 @@ def run_sweep(
             foreknown=functools.partial(foreknown, num_leads=len(sources.cohort_leads)),
             first=first_points(study, experiment, warm_start),
             listeners=(
+                ReferenceFile(study, experiment.storage).on_update,
                 on_update,
                 ArtifactLinks(study, store).on_update,
                 EventFiles(folder / "tensorboard").on_update,
@@ -96,7 +100,7 @@ def run_sweep(
         finally:
             session.close()
         if session.halted:
-            raise SweepError(f"{session.halted} (once mended, the same command goes on where it was)")
+            raise SweepError(f"{session.halted} (the same command resumes the sweep)")
     board = build_leaderboard(experiment.storage, experiment.name)
     write_note(experiment.storage, experiment.name, board)
     if searched_s:
@@ -123,3 +127,7 @@ def _study_errors(name: str) -> Iterator[None]:
             f"the study of sweep {name} can no longer be read or written ({cause}); see whether its disk is "
             "full or its database is down: nothing is lost, and the same command goes on where it was"
         ) from error
+    except OSError as error:
+        if not is_disk_error(error):
+            raise
+        raise storage_trouble(str(error.filename or f"the folder of sweep {name}"), error) from error

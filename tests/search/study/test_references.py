@@ -17,6 +17,7 @@ from search.study.folder import sweep_dir
 from search.study.housekeeping import forget_sweep, housekeep
 from search.study.references import ReferenceFile, read_references
 from search.study.study import open_study
+from search.study.update import TrialUpdate
 from tests.aws_server import aws_server
 
 COHORT = Stage(name="prepare", config={}, inputs=(), version=1)
@@ -49,13 +50,19 @@ def store(uri: str, tmp_path: Path) -> StageStore:
     return store
 
 
+def update(finetune: Stage) -> TrialUpdate:
+    return TrialUpdate(
+        number=0, state="WAITING", params={}, stages={"finetune": finetune.digest, "features": None}
+    )
+
+
 def run_sweep_on(machine: Path, uri: str, finetune: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sweep `demo` whose study lies on another machine: under another home."""
     monkeypatch.setenv("HOME", str(machine))
     study = open_study(uri, "demo", create=True)
     DIGESTS.write(study, {"cohort": COHORT.digest})
     references = ReferenceFile(study, uri)
-    references.add([finetune.digest])
+    references.on_update(update(finetune))
     study.add_trial(
         create_trial(
             state=TrialState.COMPLETE, value=0.7, user_attrs={"stages": {"finetune": finetune.digest}}
@@ -111,12 +118,12 @@ def test_stages_of_a_version_that_left_no_list_are_kept_unless_the_user_insists(
 def test_only_new_stages_are_written(uri: str) -> None:
     study = open_study(uri, "demo", create=True)
     references = ReferenceFile(study, uri)
-    references.add([OURS.digest])
+    references.on_update(update(OURS))
     (path,) = (each.path for each in Storage(uri).list_files(f"{Storage(uri).root}/sweeps"))
     Storage(uri).delete(f"{Storage(uri).root}/sweeps/{path}")
-    references.add([OURS.digest])
+    references.on_update(update(OURS))
     assert read_references(Storage(uri)) == ()
-    references.add([OURS.digest, THEIRS.digest])
+    references.on_update(update(THEIRS))
     (found,) = read_references(Storage(uri))
     assert found.all == found.unfinished == {OURS.digest, THEIRS.digest}
 
@@ -133,5 +140,5 @@ def test_a_damaged_list_stops_the_removal(uri: str, store: StageStore) -> None:
 
 def test_a_local_storage_needs_no_list(tmp_path: Path) -> None:
     study = open_study(str(tmp_path), "demo", create=True)
-    ReferenceFile(study, str(tmp_path)).add([OURS.digest])
+    ReferenceFile(study, str(tmp_path)).on_update(update(OURS))
     assert [each.name for each in sweep_dir(str(tmp_path), "demo").iterdir()] == ["study.db"]
