@@ -164,7 +164,10 @@ class Session:
         if not reason:
             self._same_failures = [*(before if run.trouble in before else ()), run.trouble]
             if len(self._same_failures) == MAX_SAME_FAILURES:
-                self.halted = f"{MAX_SAME_FAILURES} trials in a row failed for one reason: {run.trouble}"
+                self.halted = (
+                    f"{MAX_SAME_FAILURES} trials in a row failed for one reason: {run.trouble}; solve this, "
+                    "then run the same command to resume"
+                )
 
     def halt(self, number: int, reason: str) -> None:
         """Trial `number` found something that stops every trial. It stays unfinished, and the next run of the

@@ -100,7 +100,7 @@ def run_sweep(
         finally:
             session.close()
         if session.halted:
-            raise SweepError(f"{session.halted} (the same command resumes the sweep)")
+            raise SweepError(session.halted)
     board = build_leaderboard(experiment.storage, experiment.name)
     write_note(experiment.storage, experiment.name, board)
     if searched_s:
