@@ -1,4 +1,4 @@
-"""Ray: connecting to it, the storage that all nodes must see, and how many trials fit."""
+"""Connect to Ray, and list its nodes."""
 
 import logging
 import os
@@ -13,27 +13,26 @@ import ray
 
 from crtcore.errors import SweepError
 
-OBJECT_STORE_BYTES = 128 << 20  # of a local Ray: data go through the stage store, not through Ray
+OBJECT_STORE_BYTES = 128 << 20  # of a Ray on this machine: data go through the stage store, not through Ray
 CONNECT_TIMEOUT_S = 5.0
 
-# How Ray behaves where it can only be told by the environment.
+# Settings of Ray that only environment variables can change.
 ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent anywhere
-    "RAY_AIR_NEW_OUTPUT": "0",  # the old output engine is the one that `verbose=0` silences
+    "RAY_USAGE_STATS_ENABLED": "0",  # send nothing to anyone
+    "RAY_AIR_NEW_OUTPUT": "0",  # `verbose=0` silences only the old output engine
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean the same in a trial as in the driver
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study is the log
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends the sweep at once; nothing is lost by it
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends the sweep at once; nothing is lost
     "TUNE_GLOBAL_CHECKPOINT_S": "1e9",  # Tune's own snapshots are never read
-    "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # the searcher hands out no more than what fits
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # reasons are in the study and in the live view
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # the searcher limits them itself
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the study and the progress view show the reasons
 }
 
 
 @contextmanager
 def connected(address: str | None) -> Iterator[None]:
-    """A connection to Ray: the cluster at `address` ("auto" or host:port), or a Ray of its own on this
-    machine, with its dashboard on 127.0.0.1, that ends with the block. A connection that is already there is
-    used and left.
+    """Connect to the Ray cluster at `address` ("auto" or host:port). With None, start Ray on this machine,
+    with its dashboard on 127.0.0.1, and stop it after the block. An existing connection is used, and kept.
 
     Raises SweepError if there is no cluster at the address.
     """
@@ -48,7 +47,7 @@ def connected(address: str | None) -> Iterator[None]:
         try:
             if address is None:
                 _init(
-                    address="local",  # whatever RAY_ADDRESS says
+                    address="local",  # even if RAY_ADDRESS names a cluster
                     include_dashboard=True,
                     dashboard_host="127.0.0.1",
                     object_store_memory=OBJECT_STORE_BYTES,
@@ -61,18 +60,18 @@ def connected(address: str | None) -> Iterator[None]:
             raise _no_cluster(address or "auto") from error
         yield
     finally:
-        ray.shutdown()  # an interrupted start leaves processes as well
+        ray.shutdown()  # also after an interrupted start, which may leave processes
 
 
 def dashboard_url() -> str:
-    """The address of Ray's own dashboard, "" if it has none. Needs a connection."""
+    """The address of Ray's own dashboard; "" if it has none. There must be a connection."""
     url = _init(ignore_reinit_error=True, logging_level=logging.ERROR).dashboard_url
     return f"http://{url}/" if url else ""
 
 
 def _init(**settings: Any) -> Any:
-    """`ray.init`, which replaces the handler of SIGTERM: this puts it back, and gives it a signal that came
-    meanwhile.
+    """Call `ray.init`, then put back the handler of SIGTERM, which Ray replaces. A SIGTERM that arrived in
+    between is passed to that handler.
     """
     handler = signal.getsignal(signal.SIGTERM)
     is_ours = callable(handler) and threading.current_thread() is threading.main_thread()
@@ -90,12 +89,12 @@ def _init(**settings: Any) -> Any:
 def _check_address(address: str) -> None:
     if address.startswith("ray://"):
         raise SweepError(
-            f"--address {address}: run the sweep on the cluster itself (ray submit, or ray exec with "
-            "--address auto), where it outlives your connection"
+            f"--address {address}: a sweep cannot use Ray's client mode; to run it on the cluster, without "
+            "depending on your connection, give --cluster with the file of `ray up`"
         )
     if address == "auto":
         return
-    # Asked here, since Ray keeps trying for minutes.
+    # Ray itself would try for minutes.
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S).close()
@@ -105,8 +104,8 @@ def _check_address(address: str) -> None:
 
 def _no_cluster(address: str) -> SweepError:
     return SweepError(
-        f"no Ray cluster lets us in at {address}: start one with `ray start --head`, set RAY_AUTH_MODE=token "
-        "if it asks for a token, or leave --address out to run on this machine"
+        f"no Ray cluster accepts connections at {address}: start one with `ray start --head`, set "
+        "RAY_AUTH_MODE=token if it wants a token, or leave --address out to run on this machine"
     )
 
 
@@ -116,5 +115,6 @@ def node_resources() -> list[Mapping[str, float]]:
 
 
 def nodes_alive() -> list[Mapping[str, Any]]:
+    """Ray's description of each node that is alive."""
     nodes = ray.nodes()  # type: ignore[no-untyped-call]  # Ray annotates only part of its API
     return [node for node in nodes if node["Alive"]]

@@ -1,4 +1,4 @@
-"""Recordings to shards as Ray tasks: one recording a task, on whichever node has room."""
+"""Prepare recordings as Ray tasks, one recording for each task, on any node that has room."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -13,17 +13,19 @@ from crtcore.signal.formats import files_of
 
 if TYPE_CHECKING:
     from ray import ObjectRef
-MIN_JOBS = 16  # fewer are done sooner than a Ray is started for them
+
+MIN_JOBS = 16  # fewer jobs take less time than starting Ray
 
 BuildShard = Callable[[ShardJob], None]
-Files = dict[str, bytes]  # of one recording, by their names
+Files = dict[str, bytes]  # name -> content, of one recording
 
 
 class RayJobs:
-    """Runs `prepare`'s jobs (its `map_jobs`) on the Ray at `address`, by default one of its own, which is
-    started at the first need and lives as long as the block that this is entered as.
+    """Runs the jobs of `prepare` (as its `map_jobs`) on the Ray cluster at `address`. With None, Ray is
+    started on this machine when it is first needed. It is a context manager; Ray stops at the end of its
+    block.
 
-    The nodes of a cluster need not see the recordings: their bytes travel with the tasks.
+    The nodes of a cluster do not need to see the recordings: their bytes are sent with the tasks.
     """
 
     def __init__(self, address: str | None, storage: str) -> None:
@@ -38,11 +40,11 @@ class RayJobs:
         self._connection.close()
 
     def __call__(self, build: BuildShard, jobs: Sequence[ShardJob], /) -> Iterator[None]:
-        """Build all `jobs`, yielding after each; raises the first error that a task raised."""
+        """Build all `jobs`, and yield after each. Raises the first error of a task."""
         if len(jobs) < MIN_JOBS:
             yield from map(build, jobs)
             return
-        # Ray takes seconds to import, and where everything is prepared there is no need for it.
+        # Ray takes seconds to import, and is not needed if everything is prepared.
         import ray
         from ray.exceptions import RayTaskError
 
@@ -52,7 +54,7 @@ class RayJobs:
         self._connection.enter_context(connected(self._address))
         if self._address is not None:
             require_shared(self._storage)
-        # Tasks hold no CPU: a sweep that comes to new data has its trials on all of them.
+        # Tasks reserve no CPU: when a sweep needs new data, its trials hold them all.
         task = ray.remote(num_cpus=0, scheduling_strategy="SPREAD")(_build)
         shared_build = ray.put(build)
         num_at_once = max(1, int(sum(node.get("CPU", 0.0) for node in node_resources())))
@@ -68,7 +70,7 @@ class RayJobs:
                 ray.get(finished)
             except RayTaskError as error:
                 if isinstance(error.cause, CrtError):
-                    raise error.cause from None  # a user's error is a sentence, not a task's traceback
+                    raise error.cause from None  # show the user one sentence, not the task's traceback
                 raise
             yield from (None for _ in finished)
 
@@ -84,7 +86,7 @@ def _build(build: BuildShard, job: ShardJob, files: Files | None) -> None:
         copied = replace(job.source, path=Path(scratch, job.source.path.name))
         try:
             build(replace(job, source=copied))
-        except CrtError as error:  # names the file that its reader knows
+        except CrtError as error:  # name the original file, not its copy
             raise type(error)(str(error).replace(scratch, str(folder))) from None
 
 

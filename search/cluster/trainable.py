@@ -1,6 +1,6 @@
-"""The Tune trainable: a thin shell over crtcore's stages. All of a trial's state lies in the stage store, so
-there is nothing to checkpoint: a trial that lost its process is started anew and goes on after the last epoch
-that it saved, the last or the one before.
+"""The Tune trainable: it runs crtcore's stages and returns their epochs to Tune. All state of a trial lies
+in the stage store, so Tune has nothing to checkpoint. A trial that lost its process is started again, and
+resumes after the last epoch that was saved.
 """
 
 import socket
@@ -20,36 +20,36 @@ from crtcore.stages.trouble import is_disk_error, storage_trouble
 from crtcore.training.engine.device import use_device
 from crtcore.training.engine.epochs import EpochReport
 
-# What a step returns: `report` (an EpochReport) for a finished epoch, and with the last one the driver stops
-# the trial. Or `done` with `reason` (these hyperparameters cannot be trained) or `halt` (no trial can be run
-# before that is mended).
+# What a step returns: `report` (an EpochReport) for a finished epoch; after the last one the driver stops the
+# trial. Or `done` with `reason` (these hyperparameters cannot be trained) or with `halt` (no trial can run
+# until this is fixed).
 Result = dict[str, Any]
 
 
 class StagedTrial(tune.Trainable):
-    """One process that runs one trial after another; its config holds the trial's `number` and `params`, and
-    `wait_s` where it failed before.
+    """A process that runs one trial after another. The config holds the trial's `number` and `params`, and,
+    if the trial failed before, `wait_s`.
     """
 
     # The keywords come from tune.with_parameters.
     def setup(  # type: ignore[override]
         self, config: dict[str, Any], *, experiment: Experiment, sources: Sources
     ) -> None:
-        """Called once in the process; the same base experiment and sources serve all its trials."""
+        """Tune calls this once in the process; all its trials share the base experiment and sources."""
         self._base = experiment
         self._sources = sources
-        self._store = open_store(experiment)  # one for all: what it has verified stays so
+        self._store = open_store(experiment)  # one for all trials, so that files are verified once
         self._reports = self._run(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Turn to another trial."""
+        """Start another trial in this process."""
         self._reports = self._run(new_config)
         if torch.cuda.is_available():
-            torch.cuda.empty_cache()  # what the last trial held may be more than this one's share of the GPU
+            torch.cuda.empty_cache()  # the last trial may have held more than this one's share
         return True
 
     def step(self) -> Result:
-        """One epoch."""
+        """Run one epoch."""
         try:
             return {"report": next(self._reports)}
         except DivergedError as error:
@@ -63,18 +63,17 @@ class StagedTrial(tune.Trainable):
             return {"done": True, "halt": f"node {socket.gethostname()}: {trouble}"}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing: Tune asks for the method, the stage store has the state."""
+        """Do nothing: Tune asks for this method, but the stage store has the state."""
 
     def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def _run(self, config: dict[str, Any]) -> Iterator[EpochReport]:
         time.sleep(config.get("wait_s", 0.0))
         experiment = override(self._base, config["params"])
         store = self._store
         stages = plan(experiment, self._sources)
-        # The driver prepares the data, where the recordings are; a node that does not see them cannot do so
-        # itself.
+        # The driver has prepared the data; this node may not see the recordings.
         if store.find(stages.arrhythmia) is None or store.find(stages.cohort) is None:
             raise StorageError(
                 f"node {socket.gethostname()} does not see what was prepared in {experiment.storage}; set "
