@@ -11,9 +11,7 @@ one JSON object.
 """
 
 import argparse
-import datetime
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,6 +25,7 @@ from benchmarks.late_fusion.late_fusion import (
     network_stages,
     run_fusion,
 )
+from benchmarks.provenance import provenance
 from crtcore.config import Experiment
 from crtcore.configfile import load_experiment
 from crtcore.data.prepare import arrhythmia_set, run_prepare
@@ -44,7 +43,6 @@ QUICK = [
     "pretrain.epochs=1",
     "resources.trial.cpus=1",
 ]
-HERE = Path(__file__).parent
 GOALS = {"macro_f1": 0.60, "v_f1": 0.87, "intra_accuracy": 0.985}
 SIDE_BY_SIDE = (*MODELS, "fused", "decided")
 WHY_THEY_DIFFER = (
@@ -71,9 +69,7 @@ def main() -> None:
         "intra_accuracy": intra["accuracy"],
     }
     report = {
-        "command": " ".join(["python", *sys.argv]),
-        "commit": subprocess.check_output(["git", "rev-parse", "HEAD"], text=True, cwd=HERE).strip(),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        **provenance("arrhythmia"),
         "inter_patient_minutes": round(inter_s / 60, 1),
         "goals": GOALS,
         "reached": reached,

@@ -1,12 +1,15 @@
-"""How soon a large study can be looked at, and what looking costs the sweep.
+"""How fast a large study opens, and what its pictures cost the sweep.
 
-    python benchmarks/dashboard.py [--trials 1000] [--quick]
+    python -m benchmarks.dashboard [--trials 1000] [--quick]
 
-A study of many complete trials with learning curves, stages and artifacts, as a sweep leaves it; only the
-scores are drawn at random. Wall seconds of `crtsearch best`; of `crtsearch dashboard` to its address; of the
-study's first answer, which the first page draws, and of
-its repetition. `link_ms`, `events_ms`: what a trial's artifacts and TensorBoard points cost the driver per
-trial; `draw_ms`: what drawing the artifacts in the driver would cost instead.
+The study has many complete trials with learning curves, stages and artifacts, as a sweep writes them. Only
+the scores are random.
+
+    best_s              wall seconds of `crtsearch best`
+    dashboard           wall seconds until `crtsearch dashboard` prints its address, and until the first and
+                        the second answer about the study
+    link_ms, events_ms  the driver's time per trial for the links of artifacts and for TensorBoard points
+    draw_ms             the driver's time per trial if it drew the artifacts itself
 """
 
 import argparse
@@ -48,7 +51,7 @@ MAIN: Final = "from search.cli.main import main; main()"
 
 
 def commit_trial(store: StageStore, number: int) -> Stage:
-    """The last stage of a trial: random scores of the paper's 46 and 25 patients."""
+    """The last stage of a trial, with random scores of 46 and 25 patients as in the paper."""
     generator = np.random.default_rng(number)
     label = np.array([1] * 46 + [0] * 25)
     score = 1 / (1 + np.exp(-(generator.normal(size=NUM_PATIENTS) + 0.5 * label)))
@@ -85,7 +88,7 @@ def commit_trial(store: StageStore, number: int) -> Stage:
 
 
 def fill(study: optuna.Study, store: StageStore, num_trials: int) -> str:
-    """The digest of the last trial."""
+    """Add complete trials to the study. Returns the stage digest of the last one."""
     generator = np.random.default_rng(0)
     for number in range(num_trials):
         digest = commit_trial(store, number).digest
@@ -107,7 +110,7 @@ def fill(study: optuna.Study, store: StageStore, num_trials: int) -> str:
 
 
 def sweep_costs(study: optuna.Study, store: StageStore, folder: Path) -> dict[str, float]:
-    """Milliseconds that a trial's links, and its TensorBoard points, take from the driver."""
+    """Milliseconds of the driver per trial, for the links and for the TensorBoard points."""
     links, events = ArtifactLinks(study, store), EventFiles(folder)
     link_s, event_s = [], []
     template = study.trials[0]
@@ -155,7 +158,7 @@ def crtsearch(*arguments: str) -> list[str]:
 
 
 def served(command: list[str], url_of: Callable[[str], str], study_id: int) -> dict[str, float]:
-    """Seconds to the first line of output, and of the study's first and second answer."""
+    """Seconds to the first line of output, and to the first and the second answer about the study."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
         assert server.stdout is not None
         start_s = time.perf_counter()

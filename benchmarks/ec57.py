@@ -1,7 +1,7 @@
-"""Beat-by-beat scoring of R-peak detections, ANSI/AAMI EC57.
+"""Beat-by-beat scoring of R-peak detections by ANSI/AAMI EC57.
 
 Sensitivity = TP / (TP + FN), positive predictivity = TP / (TP + FP), detection error rate = (FN + FP) / (TP +
-FN). Gross figures pool the beats of all records; average figures are the mean of the records' own.
+FN). Gross statistics pool the beats of all records. Average statistics are means over records.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from crtcore.signal.recording import IntArray
 
 @dataclass(frozen=True, kw_only=True)
 class BeatScore:
-    """Counts of one record, or of several pooled."""
+    """Counts of one record, or pooled counts of several."""
 
     true_positives: int
     false_negatives: int
@@ -23,22 +23,22 @@ class BeatScore:
 
     @property
     def num_reference(self) -> int:
-        """Reference beats scored."""
+        """The number of scored reference beats."""
         return self.true_positives + self.false_negatives
 
     @property
     def sensitivity(self) -> float:
-        """Detected share of the reference beats; NaN without any."""
+        """The share of reference beats that were detected; NaN without reference beats."""
         return _ratio(self.true_positives, self.num_reference)
 
     @property
     def positive_predictivity(self) -> float:
-        """True share of the detections; NaN without any."""
+        """The share of detections that are true; NaN without detections."""
         return _ratio(self.true_positives, self.true_positives + self.false_positives)
 
     @property
     def detection_error_rate(self) -> float:
-        """Missed and false beats per reference beat; NaN without any."""
+        """Missed and false beats per reference beat; NaN without reference beats."""
         return _ratio(self.false_negatives + self.false_positives, self.num_reference)
 
 
@@ -51,12 +51,12 @@ def score_beats(
     start_s: float = 0.0,
     excluded: IntArray | None = None,
 ) -> BeatScore:
-    """Score the detections of one record; both arrays ascend, in samples.
+    """Score the detections of one record. Both arrays are in samples, ascending.
 
-    A detection within `window_s` of a reference beat is that beat, one to one. Counting starts at `start_s`
-    (EC57: after a learning period of 5 minutes) and leaves out the intervals `excluded`, shape (intervals,
-    2), first and last sample: ventricular flutter and fibrillation, where beats cannot be told. A pair lies
-    where its reference beat lies.
+    A detection within `window_s` of a reference beat matches it, one to one. Counting starts at `start_s`
+    (EC57: after a learning period of 5 minutes). It leaves out the intervals `excluded`, shape (intervals,
+    2), with first and last sample: in ventricular flutter and fibrillation, there are no separate beats. The
+    position of a matched pair is that of its reference beat.
     """
     reference_index, detected_index = match_peaks(reference_B, detected_B, window_s * sampling_rate_hz)
     missed_B, false_B = np.delete(reference_B, reference_index), np.delete(detected_B, detected_index)
@@ -68,7 +68,7 @@ def score_beats(
 
 
 def gross(scores: Sequence[BeatScore]) -> BeatScore:
-    """The beats of all records pooled."""
+    """The gross statistics: the beats of all records pooled."""
     return BeatScore(
         true_positives=sum(score.true_positives for score in scores),
         false_negatives=sum(score.false_negatives for score in scores),
@@ -77,7 +77,7 @@ def gross(scores: Sequence[BeatScore]) -> BeatScore:
 
 
 def average(scores: Sequence[BeatScore]) -> dict[str, float]:
-    """Mean over records of each figure; records where a figure is undefined do not enter it."""
+    """The mean of each statistic over the records in which it is defined."""
     return {
         name: float(np.nanmean([getattr(score, name) for score in scores]))
         for name in ("sensitivity", "positive_predictivity", "detection_error_rate")

@@ -1,26 +1,23 @@
-"""What fine-tuning costs when frozen groups run once, against running them in each epoch under no_grad.
+"""The time of fine-tuning with the frozen groups run once, against running them in each epoch under no_grad.
 
-    python benchmarks/finetune.py            # 2,400 images, 20 epochs: about an hour on one core
-    python benchmarks/finetune.py --quick    # 96 images, 2 epochs, a minute
+    python -m benchmarks.finetune            # 2,400 images, 20 epochs: about an hour on one core
+    python -m benchmarks.finetune --quick    # 96 images, 2 epochs, a minute
 
 ResNet-18 in float32 on random images, two folds, one thread. The peer trains the same folds on the same
-batches with the whole network, its frozen groups in eval mode and without gradients. Ours counts everything:
-the stage `features` and the training. `speedup_next_trial` is a further head-only trial on stored features.
-The last line is one JSON object.
+batches with the whole network, with its frozen groups in eval mode and without gradients. Our time includes
+the stage `features` and the training. `speedup_next_trial` is for one more head-only trial on stored
+features. The last line is one JSON object.
 """
 
 import argparse
-import datetime
 import json
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.provenance import provenance
 from crtcore.config import FinetuneConfig
 from crtcore.data.splits import Fold
 from crtcore.model.backbones import GROUPS, build
@@ -35,8 +32,7 @@ from crtcore.training.finetuning.stacked_heads import StackedHeads
 NUM_PATIENTS = 24
 NUM_LEADS = 2
 NUM_FOLDS = 2
-SIZES = {False: (2400, 20), True: (96, 2)}  # images and epochs, in full and quick
-HERE = Path(__file__).parent
+SIZES = {False: (2400, 20), True: (96, 2)}  # number of images and epochs, by --quick
 GOALS = {"speedup_k5": 15.0, "speedup_k4": 1.3, "speedup_next_trial": 50.0}
 CPU = torch.device("cpu")
 
@@ -67,9 +63,7 @@ def main() -> None:
         "speedup_next_trial": seconds["peer_k5"] / seconds["training_k5"],
     }
     report = {
-        "command": " ".join(["python", *sys.argv]),
-        "commit": subprocess.check_output(["git", "rev-parse", "HEAD"], text=True, cwd=HERE).strip(),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        **provenance("finetune"),
         "device": "cpu",
         "threads": 1,
         "num_images": num_images,
@@ -110,7 +104,7 @@ def _peer(images: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], k: int, confi
 
 
 class _Frozen(nn.Module):
-    """The frozen groups without gradients in every epoch, then the rest."""
+    """The frozen groups without gradients, then the other groups."""
 
     def __init__(self, prefix: nn.Module, tail: nn.Module) -> None:
         super().__init__()

@@ -1,23 +1,23 @@
-"""Raw records -> images on disk: our `prepare` against two ways of doing it with the usual libraries.
+"""From raw records to images on disk: our `prepare` against two scripts with the usual libraries.
 
-    python benchmarks/ingest.py --data FOLDER            # all 48 records, both leads; about 10 CPU minutes
-    python benchmarks/ingest.py --data FOLDER --quick    # 4 records, about a minute
+    python -m benchmarks.ingest --data FOLDER            # all 48 records, both leads; about 10 CPU minutes
+    python -m benchmarks.ingest --data FOLDER --quick    # 4 records, about a minute
 
-FOLDER is the MIT-BIH Arrhythmia Database. Every contender runs in a process of its own, one after another: it
-reads the records, detects R peaks on the first lead and writes one 64 x 64 image a beat and lead to Parquet.
+FOLDER is the MIT-BIH Arrhythmia Database. Each contender runs in its own process, one after another. It reads
+the records, detects R peaks on the first lead and writes one 64 x 64 image per beat and lead to Parquet.
 
-    ours      crtcore's `prepare`, R peaks detected (and once more with the annotated ones), into an empty
-              store: high-pass, labels, RR intervals, SHA-256 of sources and shards and fsync included
-    naive     wfdb.rdrecord, wfdb xqrs, one scipy ShortTimeFFT a beat
-    sensible  wfdb.rdrecord, sleepecg's detector, one scipy.signal.stft a beat
+    ours      `prepare` of crtcore with detected R peaks (and again with annotated ones), into an empty store.
+              It includes the high-pass filter, labels, RR intervals, SHA-256 of sources and shards, and
+              fsync.
+    naive     wfdb.rdrecord, wfdb xqrs, and one scipy ShortTimeFFT per beat
+    sensible  wfdb.rdrecord, sleepecg's detector, and one scipy.signal.stft per beat
 
-Imports are not counted; loading the machine code that Numba has cached is. On a busy machine --naive-records
-shortens the longest run: its figures are then scaled by images, and the JSON says from how many records. The
-last line is one JSON object.
+Imports are not counted, but loading Numba's cached machine code is. On a busy machine, --naive-records
+shortens the longest run. Its time is then scaled by the number of images, and the JSON says so. The last line
+is one JSON object.
 """
 
 import argparse
-import datetime
 import json
 import resource
 import subprocess
@@ -31,6 +31,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from benchmarks.provenance import provenance
 
 GOALS = {"ratio_naive": 50.0, "ratio_sensible": 5.0, "peak_gb": 1.5}
 QUICK_RECORDS = ("100", "109", "207", "228")
@@ -47,8 +49,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of the MIT-BIH Arrhythmia Database")
     parser.add_argument("--quick", action="store_true", help=f"records {', '.join(QUICK_RECORDS)} only")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of ours; the median counts")
-    parser.add_argument("--naive-records", type=int, help="how many records `naive` runs on; all if unset")
+    parser.add_argument("--rounds", type=int, default=3, help="number of runs of ours; the median is used")
+    parser.add_argument("--naive-records", type=int, help="number of records for `naive`; default: all")
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.contender:
@@ -59,21 +61,20 @@ def main() -> None:
         return
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in CONTENDERS}
     options = ["--data", str(arguments.data), *(["--quick"] if arguments.quick else [])]
-    _in_process_of_its_own("ours", [*options, "--quick"])  # Numba compiles once a machine, not once a run
+    _in_own_process("ours", [*options, "--quick"])  # Numba compiles once per machine, not once per run
     for number in range(arguments.rounds):
         for name in CONTENDERS:
             if number > 0 and not name.startswith("ours"):
                 continue
             subset = ["--naive-records", str(arguments.naive_records)] if arguments.naive_records else []
-            run = _in_process_of_its_own(name, options + (subset if name == "naive" else []))
+            run = _in_own_process(name, options + (subset if name == "naive" else []))
             print(name, run, file=sys.stderr)
             runs[name].append(run)
     result = {
         name: sorted(values, key=lambda run: run["cpu_s"])[len(values) // 2] for name, values in runs.items()
     }
     report: dict[str, object] = {
-        "command": " ".join(["python", *sys.argv]),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        **provenance("ingest"),
         "rounds_ours": arguments.rounds,
         **result,
     }
@@ -81,8 +82,8 @@ def main() -> None:
     scale = {"naive": ours["num_images"] / naive["num_images"], "sensible": 1.0}
     if naive["num_records"] < ours["num_records"]:
         report["naive_scaled"] = (
-            f"naive ran on {naive['num_records']} of {ours['num_records']} records (its figures above); "
-            f"its ratios are multiplied by {scale['naive']:.3f}, our number of images by its own"
+            f"naive ran on {naive['num_records']} of {ours['num_records']} records (see its numbers above); "
+            f"its ratios are multiplied by {scale['naive']:.3f}, our number of images divided by its number"
         )
     else:
         scale["naive"] = 1.0
@@ -99,8 +100,8 @@ def main() -> None:
     print(json.dumps(report | ratios | {"goals": GOALS, "goals_met": met}))
 
 
-def _in_process_of_its_own(contender: str, options: list[str]) -> dict[str, float]:
-    command = [sys.executable, __file__, "--contender", contender, *options]
+def _in_own_process(contender: str, options: list[str]) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.ingest", "--contender", contender, *options]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result
@@ -112,7 +113,7 @@ def _records(database: Path, quick: bool) -> tuple[str, ...]:
 
 def _measured(contender: str, database: Path, records: tuple[str, ...]) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="crtsearch-bench-") as folder:
-        run = CONTENDERS[contender](database, records, Path(folder))  # imports here
+        run = CONTENDERS[contender](database, records, Path(folder))  # its imports are not counted
         wall, cpu = time.perf_counter(), time.process_time()
         num_images = run()
         return {
@@ -206,8 +207,10 @@ def _peer(
     detect: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.int64]],
     spectrogram: Spectrogram,
 ) -> Callable[[], int]:
-    """0.4 RR before to 0.8 RR after each detected peak, the window's reach on both sides, as many samples a
-    hop as give 64 frames; uncompressed fixed-size images, the cheapest layout there is.
+    """A script that writes the images of all beats, from 0.4 RR before to 0.8 RR after each detected peak.
+
+    Half a window is added on both sides, and the hop gives 64 frames. Images are uncompressed and of fixed
+    size, which is the cheapest layout.
     """
     import wfdb
 

@@ -1,18 +1,17 @@
-"""Does a sweep survive anything being killed at any moment? Real sweeps on a real Ray of two nodes.
+"""Does a sweep survive if any of its processes is killed at any moment? Real sweeps on Ray with two nodes.
 
-    python benchmarks/kill.py [--rounds 20] [--seed 0] [--mode grid|tpe] [--quick]
+    python -m benchmarks.kill [--rounds 20] [--seed 0] [--mode grid|tpe] [--quick]
 
-Each round starts `crtsearch sweep` on a cluster of two nodes (two raylets on this machine, one trial each)
-and kills with SIGKILL, at a moment drawn from the length of the undisturbed sweep, one of: the driver, a
-trial process, the second node's raylet. Then the same command is given until it ends well, and the study and
-the stages are looked at:
+Each round starts `crtsearch sweep` on a cluster of two nodes (two raylets on this machine, one trial each).
+At a random moment, it kills one process with SIGKILL: the driver, a trial process, or the second node's
+raylet. Then it repeats the same command until it succeeds, and checks the study and the stages:
 
-    lost        trials of the sweep that are not finished in the end
-    duplicated  finetune stages that were committed twice, or that two trials computed to the end (a proposal
-                made before is another matter: it is answered from the stage store)
-    orphans     trials left RUNNING
-    identical   rounds whose ranking equals the undisturbed sweep's (mode grid, without pruning, where
-                proposals do not hang on timing)
+    lost        trials of the sweep that are not finished at the end
+    duplicated  finetune stages that were committed twice, or computed by two trials (a repeated proposal does
+                not count: it reads the stored stage)
+    orphans     trials that stay RUNNING
+    identical   rounds with the same ranking as the undisturbed sweep (in mode grid only: it has no pruning,
+                and proposals do not depend on timing)
 """
 
 import argparse
@@ -38,14 +37,14 @@ from crtcore.simulation.write import simulate
 from search.study.study import open_study
 
 VICTIMS: Final = ("driver", "trial", "node")
-MAX_COMMANDS: Final = 6  # of one round; more means that the sweep does not end
+MAX_COMMANDS: Final = 6  # per round; with more, the sweep does not end
 COMMAND_TIMEOUT_S: Final = 240.0
 OBJECT_STORE_BYTES: Final = 100 << 20
 NAME: Final = "killed"
 
 
 def write_config(folder: Path, mode: str) -> Path:
-    """Six (or eight) trials with two pretrainings, on a data set that trains in seconds."""
+    """Six trials (eight for tpe) with two pretrainings, on data that train in seconds."""
     space: dict[str, Any] = {
         "pretrain.learning_rate": [0.001, 0.003],
         "finetune.frozen_groups": [4, 5] if mode == "tpe" else [5],
@@ -72,7 +71,7 @@ def write_config(folder: Path, mode: str) -> Path:
 
 
 class TwoNodes:
-    """A Ray of a head and a second node, each with room for one trial."""
+    """A Ray cluster of a head and a second node, each with room for one trial."""
 
     def __init__(self) -> None:
         self._cluster = Cluster()
@@ -92,7 +91,7 @@ class TwoNodes:
         self._cluster.remove_node(self._second, allow_graceful=False)
 
     def trial_processes(self) -> list[int]:
-        """Processes of both nodes that hold a trial."""
+        """The processes of both nodes that run a trial."""
         raylets = {node.all_processes["raylet"][0].process.pid for node in (self._head, self._second)}
         return [pid for pid, parent, title in processes() if parent in raylets and "Trainable" in title]
 
@@ -101,13 +100,13 @@ class TwoNodes:
 
 
 def processes() -> Iterator[tuple[int, int, str]]:
-    """Pid, parent and title of all processes."""
+    """The pid, parent pid and title of all processes."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             title = (folder / "cmdline").read_text(errors="replace")
             parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
         except (FileNotFoundError, ProcessLookupError):
-            continue  # ended meanwhile
+            continue  # the process has ended
         yield int(folder.name), parent, title
 
 
@@ -122,13 +121,13 @@ def start(config: Path, storage: Path, address: str) -> subprocess.Popen[str]:
 
 
 def commits(storage: Path) -> dict[str, int]:
-    """When each finetune stage was committed, by digest, in ns."""
+    """The time at which each finetune stage was committed, in ns, by digest."""
     manifests = storage.glob("stages/finetune/[0-9a-f]*/manifest.json")
     return {manifest.parent.name: manifest.stat().st_mtime_ns for manifest in manifests}
 
 
 def kill_one(victim: str, driver: subprocess.Popen[str], nodes: TwoNodes) -> bool:
-    """Kill the victim, a trial process as soon as there is one; False if the sweep ended before."""
+    """Kill the victim; wait for a trial process if there is none. False if the sweep ended before."""
     if victim == "nobody":
         return False
     if victim == "driver":

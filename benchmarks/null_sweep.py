@@ -1,12 +1,13 @@
-"""Does a whole sweep find something where nothing is? Real sweeps on a simulated cohort, outcomes permuted.
+"""Does a whole sweep find something if there is nothing? Sweeps on a simulated cohort with permuted outcomes.
 
-    python benchmarks/null_sweep.py [--quick]
+    python -m benchmarks.null_sweep [--quick]
 
 The sweep of configs/demo.yaml (12 trials, 71 simulated patients) runs once on the true outcomes and three
-times on outcomes that were dealt out anew; then each report is written. `found` counts the reports that do
-not open with "Nothing was found". The peer is what any tuner prints: the AUC of its best trial. All sweeps
-share one storage, so pre-training is paid for once. About a quarter of an hour on two CPU cores; --quick (one
-permutation, 36 patients, 4 trials) about two, and with so few patients the truth is not found either.
+times on permuted outcomes, and a report is written for each. `found` counts the reports that do not start
+with "Nothing was found". The peer is what any tuner prints: the AUC of its best trial. All sweeps share one
+storage, so pre-training runs once. This takes about 15 minutes on two CPU cores. With --quick (one
+permutation, 36 patients, 4 trials) it takes about 2 minutes; so few patients are not enough to find the
+truth.
 """
 
 import argparse
@@ -41,7 +42,7 @@ QUICK: dict[str, Any] = {
 
 
 def permuted_manifest(manifest: Path, seed: int) -> Path:
-    """The same patients with the same outcomes in all, dealt out at random."""
+    """A manifest of the same patients with their outcomes permuted."""
     with manifest.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     labels = np.random.default_rng(seed).permutation([row["label"] for row in rows])
@@ -54,7 +55,7 @@ def permuted_manifest(manifest: Path, seed: int) -> Path:
 
 
 def outcome(experiment: Experiment) -> dict[str, Any]:
-    """Run the sweep, write its report, and say what tuner and report make of it."""
+    """Run the sweep and write its report. Returns what a tuner would print and what the report says."""
     run_sweep(experiment)
     page = write_report(experiment.storage, experiment.name)
     results = json.loads((page.parent / RESULTS).read_text())
@@ -91,7 +92,7 @@ def main() -> None:
                     {
                         "name": f"permuted{seed}",
                         "cohort.manifest": permuted_manifest(demo.manifest_path, seed),
-                        "cohort.note": "The outcomes were permuted: nothing is there to be found.",
+                        "cohort.note": "The outcomes were permuted: there is nothing to find.",
                     },
                 )
             )

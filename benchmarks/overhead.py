@@ -1,11 +1,14 @@
-"""What a trial costs beside its computation: one slot, trials that compute next to nothing.
+"""The time that a trial takes besides its computation: one slot, and trials that compute almost nothing.
 
-    python benchmarks/overhead.py [--trials 60] [--quick]
+    python -m benchmarks.overhead [--trials 60] [--quick]
 
-`overhead_s`: seconds of the sweep per trial less the seconds that the trial's own epochs took, from the end
-of the first trial to the end of the last; until then Ray and the process that runs trials have started, and
-what all trials share is built: `startup_s`, once a sweep. `replayed_s`: per trial, where every stage lies in
-the store already: a second sweep over the same configurations.
+The result has three times in seconds:
+
+    startup_s   once per sweep: until the end of the first trial. Ray and the trial process start, and all
+                shared stages are built.
+    overhead_s  per trial, from the end of the first trial to the end of the last: the sweep's time minus the
+                time of the trial's own epochs
+    replayed_s  the same for a second sweep over the same configurations, with all stages in the store
 """
 
 import argparse
@@ -16,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from ray._private.utils import get_num_cpus  # knows of container quotas, unlike os.cpu_count
+from ray._private.utils import get_num_cpus  # respects container quotas, unlike os.cpu_count
 
 from crtcore.config import Experiment
 from crtcore.simulation.write import simulate
@@ -27,7 +30,7 @@ QUICK_TRIALS: Final = 10
 
 
 class Stopwatch:
-    """When a sweep was started, and when its first and its last trial were finished."""
+    """The times at which a sweep started, and at which its first and its last trial finished."""
 
     def __init__(self) -> None:
         self.start_s = time.monotonic()
@@ -59,7 +62,7 @@ def experiment(folder: Path, name: str, num_trials: int) -> Experiment:
                 "scheduler": {"name": "none"},
                 "space": {"finetune.learning_rate": rates},
             },
-            # More than half of the machine: one trial at a time.
+            # More than half of the CPUs: only one trial runs at a time.
             "resources": {"trial": {"cpus": get_num_cpus() / 2 + 0.5}},
         }
     )

@@ -1,10 +1,9 @@
-"""The peer of `sweep_vs_tune.py`: a sweep as an able user of Ray Tune, Optuna and PyTorch writes it. Each
-trial is a black box that pretrains and then fine-tunes in five folds; Tune's own OptunaSearch and ASHA run
-it.
+"""The peer of `sweep_vs_tune.py`: a sweep as a skilled user of Ray Tune, Optuna and PyTorch would write it.
 
-Two trainers: `train_as_a_user` is such a user's loop (float32, NCHW, a DataLoader of single images, the
-whole network run forward in every epoch); `train_as_ours` calls this project's training code without its
-stages (no shared pretraining, no stored features), so that what remains is what sharing alone saves.
+Each trial is a black box that pretrains and then fine-tunes in five folds. Tune's own OptunaSearch and ASHA
+run it. There are two trainers. `train_as_a_user` is such a user's loop (float32, NCHW, a DataLoader of single
+images, the whole network in every epoch). `train_as_ours` calls this project's training code without stages
+(no shared pretraining, no stored features), so the difference to our sweep is what sharing saves.
 """
 
 import copy
@@ -48,8 +47,10 @@ GROUPS = (("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",))
 
 @dataclass(frozen=True, kw_only=True)
 class Epoch:
-    """One epoch of fine-tuning: the mean over folds of the AUC, and the seconds that the trial has computed
-    so far (pretraining, epochs, features; not what reading and building take), as our trials count them.
+    """One epoch of fine-tuning.
+
+    `auc` is the mean over folds. `seconds` is how long the trial has computed so far, counted as in our
+    trials: pretraining, epochs and features, but not reading data or building networks.
     """
 
     auc: float
@@ -67,8 +68,9 @@ def run_plain(
     *,
     num_slots: int,
 ) -> list[dict[str, Any]]:
-    """The sweep over `configurations`; per trial its parameters, AUC, epochs and seconds. Prepared sets are
-    read from the experiment's store.
+    """Run the sweep over `configurations`. Returns each trial's parameters, AUC, epochs and seconds.
+
+    Prepared sets are read from the experiment's store.
     """
     ray.init(address="local", num_cpus=num_slots, include_dashboard=False, log_to_driver=False)
     scheduler = experiment.search.scheduler
@@ -121,8 +123,9 @@ def _trainable(config: Params, *, base: Experiment, sources: Sources, trainer: T
 
 
 def train_as_ours(experiment: Experiment, sources: Sources) -> Iterator[Epoch]:
-    """Our numerics without our stages: pretrains for itself, and runs the frozen groups in every epoch (once
-    if all of them are frozen).
+    """Our training code without stages: each trial pretrains, and runs the frozen groups in every epoch.
+
+    If all groups are frozen, it runs them once.
     """
     shared, stages = open_store(experiment), plan(experiment, sources)
     device = use_device(experiment.resources.trial)
@@ -136,7 +139,7 @@ def train_as_ours(experiment: Experiment, sources: Sources) -> Iterator[Epoch]:
     freeze_groups(backbone, experiment.finetune.frozen_groups)
     images = load_images(shared, stages.cohort)
     beats = patient_beats(images, torch.from_numpy(np.array(images.image_NFT)))
-    if experiment.finetune.frozen_groups == len(GROUPS):  # whoever trains a head alone runs the network once
+    if experiment.finetune.frozen_groups == len(GROUPS):  # a head alone needs the network once only
         start_s = time.monotonic()
         beats = patient_beats(images, initial_features(backbone, beats).flatten(0, 1))
         computed_s += time.monotonic() - start_s
@@ -149,7 +152,7 @@ def train_as_ours(experiment: Experiment, sources: Sources) -> Iterator[Epoch]:
 
 
 def _link(shared: StageStore, own: StageStore, name: str) -> None:
-    """Let `own` read what was prepared: data are no part of the comparison."""
+    """Let `own` read the prepared data, which are not part of the comparison."""
     for stage_name in (name, "shard"):
         target = Path(own.uri, "stages", stage_name)
         if not target.exists():
@@ -170,7 +173,7 @@ def _folds(experiment: Experiment, beats: PatientBeats) -> Any:
 
 
 class _Images(Dataset[tuple[Tensor, Tensor]]):
-    """One item a group of images (a beat's leads, or a single image) with its label."""
+    """Each item is a group of images (all leads of a beat, or one image) and its label."""
 
     def __init__(self, image_BCFT: npt.NDArray[np.uint8], label_B: npt.NDArray[np.int64]) -> None:
         self._image_BCFT = image_BCFT
@@ -185,7 +188,7 @@ class _Images(Dataset[tuple[Tensor, Tensor]]):
 
 
 class _LeadNetwork(nn.Module):
-    """A ResNet over each lead, the features side by side, one logit."""
+    """A ResNet on each lead, concatenated features, one logit."""
 
     def __init__(self, backbone: nn.Module, num_leads: int, num_features: int, num_frozen: int) -> None:
         super().__init__()
@@ -208,7 +211,7 @@ class _LeadNetwork(nn.Module):
 
 
 def train_as_a_user(experiment: Experiment, sources: Sources) -> Iterator[Epoch]:
-    """A loop of the user's own, on the same images."""
+    """The loop of a user, on the same images."""
     store, stages = open_store(experiment), plan(experiment, sources)
     torch.manual_seed(experiment.seed)
     beat_images = load_images(store, stages.arrhythmia)

@@ -1,15 +1,14 @@
-"""R-peak detection against the reference beats of a WFDB database, beside four peers in the same run.
+"""R-peak detection against the reference beats of the MIT-BIH Arrhythmia Database, with four peers.
 
-    python benchmarks/r_peaks.py --data FOLDER [--quick]
+    python -m benchmarks.r_peaks --data FOLDER [--quick]
 
-FOLDER holds the MIT-BIH Arrhythmia Database. Every detector gets the first channel of each record as it is;
-flutter (record 207) is excluded. Our detector's constants were chosen on the records at even places of the
-sorted list, so `der_heldout_half` counts the others. `--quick` runs six records. All 48 with the peers take
-several minutes.
+FOLDER holds the MIT-BIH Arrhythmia Database. Every detector gets the first channel of each record,
+unfiltered. Flutter (record 207) is excluded. Our detector's constants were chosen on every second record of
+the sorted list, from the first on; `der_heldout_half` is for the other records. `--quick` runs six records.
+All 48 records with all peers take several minutes.
 """
 
 import argparse
-import datetime
 import json
 import time
 import warnings
@@ -24,6 +23,7 @@ import wfdb.processing
 from sleepecg.heartbeats import detect_heartbeats
 
 from benchmarks.ec57 import BeatScore, average, gross, score_beats
+from benchmarks.provenance import provenance
 from crtcore.signal.r_peaks import detect_r_peaks
 from crtcore.signal.recording import FloatArray, IntArray
 from crtcore.signal.wfdb_reader import list_records, read_flutter_intervals, read_recording
@@ -33,7 +33,7 @@ QUICK_RECORDS = ("100", "105", "114", "203", "207", "228")
 
 
 def gqrs(signal_S: FloatArray, sampling_rate_hz: float) -> npt.ArrayLike:
-    """wfdb's port of the WFDB software's gqrs."""
+    """wfdb's version of gqrs from the WFDB software."""
     found: npt.ArrayLike = wfdb.processing.gqrs_detect(sig=signal_S.astype(float), fs=sampling_rate_hz)
     return found
 
@@ -47,14 +47,14 @@ def xqrs(signal_S: FloatArray, sampling_rate_hz: float) -> npt.ArrayLike:
 
 
 def neurokit(signal_S: FloatArray, sampling_rate_hz: float) -> npt.ArrayLike:
-    """NeuroKit2's default: its cleaning, then its detector."""
+    """NeuroKit2's default cleaning and detector."""
     cleaned = neurokit2.ecg_clean(signal_S.astype(float), sampling_rate=int(sampling_rate_hz))
     found: npt.ArrayLike = neurokit2.ecg_peaks(cleaned, sampling_rate=int(sampling_rate_hz))[1]["ECG_R_Peaks"]
     return found
 
 
 def sleepecg_c(signal_S: FloatArray, sampling_rate_hz: float) -> npt.ArrayLike:
-    """sleepecg's Pan-Tompkins variant, compiled C."""
+    """sleepecg's variant of Pan-Tompkins, in C."""
     found: npt.ArrayLike = detect_heartbeats(signal_S.astype(float), fs=sampling_rate_hz, backend="c")
     return found
 
@@ -68,7 +68,7 @@ PEERS: dict[str, Detector] = {
 
 
 def percent(score: BeatScore) -> dict[str, float]:
-    """Gross figures in percent."""
+    """The gross statistics in percent."""
     return {
         "sensitivity": round(100 * score.sensitivity, 3),
         "positive_predictivity": round(100 * score.positive_predictivity, 3),
@@ -79,7 +79,7 @@ def percent(score: BeatScore) -> dict[str, float]:
 def measure(
     detector: Detector, folder: Path, records: Sequence[str], heldout: Sequence[str]
 ) -> dict[str, Any]:
-    """All figures of one detector; CPU seconds are the detection's alone."""
+    """All statistics of one detector. `cpu_s` is the CPU time of detection only."""
     scores: dict[str, list[BeatScore]] = {"150 ms": [], "50 ms": [], "from 5:00": []}
     cpu_s = 0.0
     for record in records:
@@ -123,7 +123,7 @@ def measure(
 
 
 def time_ratio(one: Detector, other: Detector, folder: Path, records: Sequence[str]) -> float:
-    """CPU time of `one` over that of `other`: record by record in turn, the fastest of three runs each."""
+    """The CPU time of `one` divided by that of `other`: for each record, the fastest of 3 runs."""
     fastest_s = {one: 0.0, other: 0.0}
     for record in records:
         recording = read_recording(folder / record)
@@ -139,7 +139,7 @@ def time_ratio(one: Detector, other: Detector, folder: Path, records: Sequence[s
 
 
 def main() -> None:
-    """Run ours, then the peers, and print one JSON object."""
+    """Run our detector, then the peers, and print one JSON object."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -148,9 +148,9 @@ def main() -> None:
     arguments = parser.parse_args()
     all_records = list_records(arguments.data)
     records, heldout = QUICK_RECORDS if arguments.quick else all_records, all_records[1::2]
-    warnings.simplefilter("ignore")  # the peers' own
+    warnings.simplefilter("ignore")  # from the peers
     warm_up = read_recording(arguments.data / records[0]).signal_CS[0, :20_000]
-    detect_r_peaks(warm_up, 360.0)  # compile and load before the clock runs
+    detect_r_peaks(warm_up, 360.0)  # compile and load before the time is measured
     sleepecg_c(warm_up, 360.0)
     result = measure(detect_r_peaks, arguments.data, records, heldout)
     peers = {}
@@ -162,11 +162,7 @@ def main() -> None:
         time_ratio(detect_r_peaks, sleepecg_c, arguments.data, records), 2
     )
     result["num_records"] = len(records)
-    result["command"] = " ".join(
-        ["python", "benchmarks/r_peaks.py", "--data", "FOLDER", *["--quick"] * arguments.quick]
-    )
-    result["date"] = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
-    print(json.dumps(result))
+    print(json.dumps(result | provenance("r_peaks")))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
-"""How does a sweep scale with nodes, and what does each node read from the shared storage?
+"""How does a sweep scale with the number of nodes, and what does each node read from the shared storage?
 
-    python benchmarks/scaling.py [--nodes 1 2 3] [--trials 12] [--quick]
+    python -m benchmarks.scaling [--nodes 1 2 3] [--trials 12] [--quick]
 
-The same sweep (sampler grid, no pruning, one trial a node at a time) on 1, 2 and 3 Ray nodes of one CPU each,
-beside a head that runs no trials. The storage is an S3 server (moto); each node has a cache and a way to the
-storage of its own, on which what it reads is counted.
+The same sweep (sampler grid, no pruning, one trial per node at a time) runs on 1, 2 and 3 Ray nodes with one
+CPU each, and a head without trials. The storage is an S3 server (moto). Each node has its own cache and its
+own relay to the storage, which counts what the node reads.
 
-    wall_s       of the sweep, start to end, the data being prepared already
-    efficiency   wall_s on one node / (nodes x wall_s): 1 is perfect. Worth reading only where the machine has
-                 a core for each node and one for head and storage; `cores` says how many there are
-    read         for each node: all bytes that came from the storage, how many shards were asked for, and how
-                 often the one that was asked for most often (1: each shard at most once)
+    wall_s       wall seconds of the sweep on prepared data
+    efficiency   wall_s on one node / (nodes x wall_s). 1 is perfect. It is meaningful only if the machine has
+                 a core for each node and one more for head and storage; `cores` is the number of cores.
+    read         for each node: the bytes read from the storage, the number of different shards read, and how
+                 often the most frequent one was read (1: no shard more than once)
 """
 
 import argparse
@@ -44,7 +44,7 @@ CHUNK_BYTES: Final = 1 << 16
 
 
 class Relay:
-    """A port that leads to the S3 server, and counts what passes: a node's own way to the storage."""
+    """A port that forwards to the S3 server and counts the bytes and shards that one node reads."""
 
     def __init__(self, server: tuple[str, int]) -> None:
         self._server = server
@@ -71,26 +71,28 @@ class Relay:
 
 
 def _chunks(source: socket.socket, target: socket.socket) -> Iterator[bytes]:
-    """All that comes from one socket, after it went on to the other."""
+    """Forward everything from one socket to the other, and yield it."""
     try:
         while chunk := source.recv(CHUNK_BYTES):
             yield chunk
             target.sendall(chunk)
         target.shutdown(socket.SHUT_WR)
     except OSError:
-        target.close()  # either end is gone, and with it the connection
+        target.close()  # one end closed the connection
 
 
 def experiment_of(folder: Path, bucket: str, num_trials: int, *, quick: bool) -> Experiment:
-    """Trials that all pre-train for themselves, in one epoch: each costs about the same, none waits for
-    another, and none saves progress (hundreds of megabytes, which would measure the S3 server).
+    """Trials that each pre-train for one epoch.
+
+    All cost about the same, and none waits for another. With one epoch, none saves progress: that is hundreds
+    of megabytes, and would measure the S3 server.
     """
     rates = [0.001 * 1.2**step for step in range(num_trials)]
     return Experiment.model_validate(
         {
             "name": "scaling",
             "storage": f"s3://{bucket}/lab?scheme=http&region=us-east-1",
-            "cache": "~/cache",  # each node has a home of its own
+            "cache": "~/cache",  # each node has its own home
             "data": folder,
             "arrhythmia": {"database": "mitdb", "max_beats_per_record": 8 if quick else 60},
             "cohort": {"manifest": "cohort/cohort.csv", "leads": ["II", "V1"], "max_beats_per_recording": 4},
@@ -108,7 +110,7 @@ def experiment_of(folder: Path, bucket: str, num_trials: int, *, quick: bool) ->
 
 @contextmanager
 def environment(**values: str) -> Iterator[None]:
-    """Variables of this process and of what it starts."""
+    """A context with environment variables, for this process and its children."""
     before = {key: os.environ.get(key) for key in values}
     os.environ.update(values)
     try:
@@ -122,12 +124,12 @@ def environment(**values: str) -> Iterator[None]:
 
 
 def run(num_nodes: int, folder: Path, num_trials: int, *, quick: bool) -> dict[str, Any]:
-    """One sweep on a cluster and a storage of its own."""
+    """Run one sweep on its own cluster and storage."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     own = Relay(server.get_host_and_port())
     relays = [Relay(server.get_host_and_port()) for _ in range(num_nodes)]
-    bucket = f"on-{num_nodes}-nodes"  # moto's buckets outlive its server
+    bucket = f"on-{num_nodes}-nodes"  # moto keeps buckets after its server stops
     home = folder / bucket
     with environment(
         AWS_ENDPOINT_URL=own.url,
@@ -171,9 +173,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nodes", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--trials", type=int, default=12)
-    parser.add_argument("--quick", action="store_true", help="short trials, half as many")
+    parser.add_argument("--quick", action="store_true", help="half as many trials, and shorter ones")
     arguments = parser.parse_args()
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line a request
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it logs one line per request
     num_trials = arguments.trials // 2 if arguments.quick else arguments.trials
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

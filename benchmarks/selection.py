@@ -1,22 +1,22 @@
-"""Does the corrected estimate of a search's winner tell the truth? Simulated studies with a known truth.
+"""Is the corrected estimate of a search's winner correct? Simulated studies with a known truth.
 
-    python benchmarks/selection.py [--quick]
+    python -m benchmarks.selection [--quick]
 
-A study is 46 responders, 25 others and 200 configurations whose out-of-fold scores are normal: all of true
-AUC 0.50 (`null`) or 0.70, independent or correlated (0.5 between the scores of two configurations within an
-outcome). Peers in the same run: the naive best AUC, its DeLong interval, and BBC-CV with the percentile
-interval of Tsamardinos et al. 2018. Beyond these, `differing` draws each true AUC from
-N(0.70, 0.05): there the estimate errs towards caution, for it chooses on 63 % of the patients.
+A study has 46 responders, 25 non-responders and 200 configurations with normal out-of-fold scores. All
+configurations have a true AUC of 0.50 (`null`) or 0.70, and are independent or correlated (0.5 between the
+scores of two configurations within an outcome). The peers are the naive best AUC, its DeLong interval, and
+BBC-CV with the percentile interval of Tsamardinos et al. 2018. In `differing`, each true AUC is drawn from
+N(0.70, 0.05). There the estimate is too low, because it chooses on 63 % of the patients.
 
-And really trained searches: 16 ridge regressions (penalty times number of features) in five folds on 200
-Gaussian features, without and with a signal, their true AUC measured on 3,000 new patients. There the scores
-of two patients are not independent: the interval is widened for the folds (`num_folds`), and the coverage it
-would have without is given beside it, as is how often the permutation test of fixed scores finds something
-at 5 %.
+`trained` studies train their search: 16 ridge regressions (penalty times number of features) in five folds on
+200 Gaussian features, without and with a signal. Their true AUC is measured on 3,000 new patients. Here the
+scores of two patients are not independent, and the interval is widened for the folds (`num_folds`). The
+result also has the coverage without widening, and how often the permutation test of fixed scores finds
+something at 5 %.
 
-Tried for the interval, coverage at 400 studies of each kind (kept here because they did not pay): percentiles
-of the draws' AUCs 0.995-1.000; influence of those scored only 0.68-0.94; infinitesimal jackknife in full
-0.943-0.997; half of what choosing adds 0.94-0.97, but 0.90 where configurations differ. See
+Other intervals were tried and did not pay. Their coverage in 400 studies of each kind: percentiles of the
+draws' AUCs, 0.995-1.000; influence of the scored patients only, 0.68-0.94; the full infinitesimal jackknife,
+0.943-0.997; half of the part of choosing, 0.94-0.97, but 0.90 in `differing`. See
 crtcore/evaluation/leave_pair_out.py.
 """
 
@@ -44,7 +44,7 @@ NUM_FOLDS: Final = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What is true of the configurations of a study."""
+    """The true AUC of a study's configurations, its SD, and the correlation of their scores."""
 
     auc: float
     correlation: float
@@ -86,7 +86,7 @@ def study(setting: Setting, seed: int, num_draws: int) -> dict[str, float]:
 
 
 def trained_study(signal: float, seed: int, num_draws: int) -> dict[str, float]:
-    """One cohort and a search of 16 configurations; `signal` is the distance of the classes' means."""
+    """One cohort and a search of 16 configurations. `signal` is the distance between the class means."""
     rng = np.random.default_rng([seed, 71])
     scale_D = np.exp(-np.arange(NUM_FEATURES) / 20)
     shift_D = np.where(np.arange(NUM_FEATURES) < 5, signal * np.sqrt(2 / 5), 0.0) * scale_D
@@ -124,7 +124,7 @@ def trained_study(signal: float, seed: int, num_draws: int) -> dict[str, float]:
 def ridge(
     centred_PD: npt.NDArray[np.float64], label_P: npt.NDArray[np.integer], penalty: float
 ) -> npt.NDArray[np.float64]:
-    """Ridge weights in the dual; the penalty is a share of the mean squared length of a patient's row."""
+    """Ridge weights by the dual. The penalty is relative to the mean squared length of a row."""
     gram_PP = centred_PD @ centred_PD.T
     ridge_PP = gram_PP + penalty * np.trace(gram_PP) / len(gram_PP) * np.eye(len(gram_PP))
     return np.asarray(centred_PD.T @ np.linalg.solve(ridge_PP, label_P - label_P.mean()))
@@ -133,7 +133,7 @@ def ridge(
 def percentile_interval(
     score_PC: npt.NDArray[np.float64], num_draws: int, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """The interval as published: percentiles of the picks' AUCs on the patients each draw left out."""
+    """The published interval: percentiles of the AUCs of the selected configurations on left-out patients."""
     positive_BP, negative_BP = (
         rng.multinomial(num, np.full(num, 1 / num), size=num_draws).astype(float) for num in (46, 25)
     )
@@ -188,7 +188,7 @@ def trained_summary(column: dict[str, npt.NDArray[np.float64]]) -> dict[str, flo
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="30 studies a setting instead of 300")
+    parser.add_argument("--quick", action="store_true", help="30 studies per setting instead of 300")
     num_studies = 30 if parser.parse_args().quick else 300
     num_draws = 1000
     studies = {
@@ -207,7 +207,7 @@ def main() -> None:
     }
     for truth in ("null", "070"):
         both = summary(columns(studies[f"{truth}_independent"] + studies[f"{truth}_correlated"]))
-        result |= {f"{figure}_{truth}": both[figure] for figure in ("naive", "bias", "coverage")}
+        result |= {f"{metric}_{truth}": both[metric] for metric in ("naive", "bias", "coverage")}
     result["settings"] = {
         name: summary(columns(some)) | peers(columns(some)) for name, some in studies.items()
     } | {name: trained_summary(columns(some)) for name, some in trained.items()}

@@ -1,21 +1,19 @@
-"""Shards -> one resident tensor, against memcpy and the usual formats; and what four processes share.
+"""Reading shards into one tensor, against memcpy and the usual formats; and the memory of four processes.
 
-    python benchmarks/shards.py --data FOLDER      # the MIT-BIH Arrhythmia Database in FOLDER/mitdb, minutes
-    python benchmarks/shards.py --quick            # random images, under a minute
+    python -m benchmarks.shards --data FOLDER      # the MIT-BIH Arrhythmia Database in FOLDER/mitdb, minutes
+    python -m benchmarks.shards --quick            # random images, under a minute
 
-Every contender fills a freshly allocated uint8 tensor of all images, from a warm page cache, single-threaded
-where it can be told to. `ours_sha256` also verifies every shard, as a process does when it first opens a set.
-The last line is one JSON object.
+Every contender fills a new uint8 tensor with all images, from a warm page cache, single-threaded if it has
+that option. `ours_sha256` also verifies every shard, as a process does when it first opens a set. The last
+line is one JSON object.
 """
 
 import argparse
-import datetime
 import json
 import multiprocessing
 import os
 import re
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from benchmarks.provenance import provenance
 from crtcore.config import Experiment
 from crtcore.data.loader import load_images
 from crtcore.data.prepare import arrhythmia_set, run_prepare
@@ -40,14 +39,14 @@ from crtcore.stages.store import StageStore
 
 GOAL = 0.70
 ROUNDS = 9
-PEER_ROUNDS = 3  # the slow ones take part in the first rounds only
+PEER_ROUNDS = 3  # slow contenders run in the first rounds only
 NUM_PROCESSES = 4
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder that holds mitdb/")
-    parser.add_argument("--quick", action="store_true", help="24,000 random images instead of real ones")
+    parser.add_argument("--quick", action="store_true", help="24,000 random images instead of the database")
     arguments = parser.parse_args()
     if arguments.data is None and not arguments.quick:
         parser.error("give --data or --quick")
@@ -58,8 +57,7 @@ def main() -> None:
         store = StageStore(str(folder / "storage"), cache=folder / "cache")
         stage = _random_set(store) if arguments.quick else _real_set(store, arguments.data)
         report = {
-            "command": " ".join(["python", *sys.argv]),
-            "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+            **provenance("shards"),
             "data": "random images" if arguments.quick else "MIT-BIH Arrhythmia Database, both leads",
             "threads": 1,
             **_sharing(store, stage),
@@ -79,7 +77,7 @@ def _real_set(store: StageStore, data: Path) -> Stage:
 
 
 def _random_set(store: StageStore, num_shards: int = 8, num_beats: int = 1500) -> Stage:
-    """Shards as `prepare` commits them, of noise: neither layout nor reading depends on the content."""
+    """Shards as `prepare` commits them, with random images: reading does not depend on the content."""
     generator = np.random.default_rng(0)
     entries = []
     for record in range(num_shards):
@@ -158,7 +156,7 @@ def _resident(store: StageStore, stage: Stage, folder: Path) -> dict[str, object
 
 
 def _ratio(memcpy_s: list[float], ours_s: list[float]) -> float:
-    """Median over rounds of memcpy's time by ours in the same round, as neighbours in time share the load."""
+    """The median over rounds of memcpy's time / our time: in one round, both have the same machine load."""
     return statistics.median(a / b for a, b in zip(memcpy_s, ours_s, strict=True))
 
 
@@ -181,7 +179,7 @@ def _from_shards(paths: list[Path]) -> torch.Tensor:
 
 
 def _write_list_parquet(reference: torch.Tensor, path: Path) -> Callable[[], torch.Tensor]:
-    """What `pa.table({"image": list_of_arrays})` gives: list<uint8>, written with pyarrow's defaults."""
+    """The result of `pa.table({"image": list_of_arrays})`: list<uint8>, written with pyarrow's defaults."""
     flat = reference.numpy().reshape(-1)
     size = IMAGE_SHAPE[0] * IMAGE_SHAPE[1]
     with pq.ParquetWriter(path, pa.schema([("image", pa.list_(pa.uint8()))])) as writer:
@@ -204,7 +202,7 @@ def _write_list_parquet(reference: torch.Tensor, path: Path) -> Callable[[], tor
 
 
 def _write_hdf5(reference: torch.Tensor, path: Path) -> Callable[[], torch.Tensor]:
-    """One contiguous dataset, read straight into the tensor: HDF5 at its best."""
+    """One contiguous dataset, read directly into the tensor: the fastest way with HDF5."""
     with h5py.File(path, "w") as file:
         file.create_dataset("image", data=reference.numpy())
 
@@ -218,8 +216,8 @@ def _write_hdf5(reference: torch.Tensor, path: Path) -> Callable[[], torch.Tenso
 
 
 def _write_datasets(reference: torch.Tensor, folder: Path) -> Callable[[], torch.Tensor]:
-    """Hugging Face `datasets`: Array2D(uint8) saved to disk, read in batches in its torch format."""
-    import datasets  # here, as it reads its settings from the environment when imported
+    """Hugging Face `datasets`: Array2D(uint8) on disk, read in batches in its torch format."""
+    import datasets  # not at the top: on import, it reads its settings from the environment
 
     features = datasets.Features({"image": datasets.Array2D(shape=IMAGE_SHAPE, dtype="uint8")})
     batch = 1000
@@ -239,7 +237,7 @@ def _write_datasets(reference: torch.Tensor, folder: Path) -> Callable[[], torch
 
 
 def _sharing(store: StageStore, stage: Stage) -> dict[str, object]:
-    """Four processes start at once on an empty cache, map the set with `load_images` and touch every page."""
+    """Four processes start together on an empty cache, map the set with `load_images` and read every page."""
     context = multiprocessing.get_context("spawn")
     results = context.SimpleQueue()
     barrier = context.Barrier(NUM_PROCESSES)
@@ -267,7 +265,7 @@ def _sharing(store: StageStore, stage: Stage) -> dict[str, object]:
 def _map_and_measure(uri: str, cache: Path, stage: Stage, barrier, results) -> None:  # type: ignore[no-untyped-def]
     barrier.wait()
     images = load_images(StageStore(uri, cache=cache), stage)
-    int(images.image_NFT.max())  # touches every page
+    int(images.image_NFT.max())  # reads every page
     barrier.wait()
     pss, rss = _mapped_bytes(".u8")
     barrier.wait()
@@ -278,7 +276,7 @@ def _map_and_measure(uri: str, cache: Path, stage: Stage, barrier, results) -> N
 
 
 def _mapped_bytes(suffix: str) -> tuple[int, int]:
-    """Proportional and resident size of this process's mappings of files whose name ends so, in bytes."""
+    """The proportional and the resident size in bytes of this process's mappings of such files."""
     pss = rss = 0
     inside = False
     for line in Path("/proc/self/smaps").read_text().splitlines():

@@ -1,18 +1,18 @@
-"""How well the search engine fills a cluster that nobody has: the real session, searcher and scheduler on a
-simulated clock.
+"""How well does the search engine use a very large cluster? The real session on a simulated clock.
 
-    python benchmarks/simulate_cluster.py [--trials 10000] [--slots 1000] [--seed 0] [--quick]
+    python -m benchmarks.simulate_cluster [--trials 10000] [--slots 1000] [--seed 0] [--quick]
 
-Trials of ResNet-18 to 152 with 30 distinct pretrainings, ASHA, and nodes that are preempted: each slot once
-in four hours on average, which costs its trial the epoch it was in and two minutes. Only the training is
-simulated: what an epoch takes follows the network's FLOPs and its open groups, what it scores is drawn.
+The sweep has trials of ResNet-18 to 152 with 30 different pretrainings, and ASHA. Nodes are preempted: each
+slot once in four hours on average, which costs its trial the current epoch and two minutes. Session, searcher
+and scheduler are the real ones. Only training is simulated: an epoch's time follows from the network's FLOPs
+and its trained groups, and its score is random.
 
-    duplicated_stages  stages that two trials built, or that were built while another trial built them
-    ratio_to_bound     makespan over max(critical path, work / slots), where work is all that was computed and
-                       the critical path is the longest trial alone, both with what preemptions cost them
-    undisturbed        the same sweep where no node is preempted; `ratio_to_undisturbed_bound` is the makespan
-                       with preemptions over the bound of this one, which knows of no epoch lost
-    ms_per_decision    of the driver's CPU: per proposal handed out and per report judged, study in memory
+    duplicated_stages  stages that two trials built, one after the other or at the same time
+    ratio_to_bound     makespan / max(critical path, work / slots). Work is all that was computed, and the
+                       critical path is the longest single trial, both with their losses by preemptions.
+    undisturbed        the same sweep without preemptions. `ratio_to_undisturbed_bound` is the makespan with
+                       preemptions divided by the bound without them.
+    ms_per_decision    CPU time of the driver per proposal and per report, with the study in memory
 """
 
 import argparse
@@ -43,7 +43,7 @@ GFLOPS: Final = {18: 1.8, 34: 3.7, 50: 4.1, 101: 7.8, 152: 11.6}  # of one image
 PRETRAIN_EPOCHS: Final = 4
 FINETUNE_EPOCHS: Final = 9
 PRETRAIN_EPOCH_S: Final = 40.0  # per GFLOP
-FINETUNE_EPOCH_S: Final = 60.0  # per GFLOP, with every group open
+FINETUNE_EPOCH_S: Final = 60.0  # per GFLOP, if all groups are trained
 FEATURES_S: Final = 20.0  # per GFLOP
 MEAN_UPTIME_S: Final = 4 * 3600.0  # of one slot
 RESTART_S: Final = 120.0
@@ -51,7 +51,7 @@ NOWHERE: Final = Sources(arrhythmia=(), cohort=(), patients=(), cohort_leads=())
 
 
 class MemoryStore(StageStore):
-    """Committed stages in memory, for there is nothing to store."""
+    """Committed stages in memory; there is nothing to store."""
 
     def __init__(self) -> None:
         self._committed: dict[str, StageManifest] = {}
@@ -66,18 +66,18 @@ class MemoryStore(StageStore):
         return self._committed.setdefault(stage.digest, manifest)
 
     def clear_progress(self, stage: Stage | StageKey) -> None:
-        """There is none."""
+        """Nothing to clear."""
 
 
 @dataclass(kw_only=True)
 class Job:
-    """A trial on a slot: the epochs before it, and a number that tells its current attempt from lost ones."""
+    """A trial on a slot: its remaining epochs, and the number of its current attempt."""
 
     trial_id: str
     number: int
     epochs: list[tuple[Stage, int, int, float]]  # stage, epoch, number of epochs, seconds
     quality: float
-    path_s: float  # of its stages so far, those that others built for it and lost epochs included
+    path_s: float  # of its stages so far, with those that others built and with lost epochs
     attempt: int = 0
     since_s: float = 0.0
 
@@ -114,14 +114,14 @@ class SimulatedCluster:
         self._scheduler = SessionScheduler(self._session)
         self._jobs: dict[str, Job] = {}
         self._building: dict[str, str] = {}  # digest -> trial
-        self._events: list[tuple[float, int, str, int]] = []  # moment, tie breaker, trial, attempt
+        self._events: list[tuple[float, int, str, int]] = []  # time, tie breaker, trial, attempt
         self._order = itertools.count()
         self._ids = itertools.count()
         self.now_s = 0.0
         self.tally = Tally()
 
     def run(self) -> None:
-        """To the end of the sweep."""
+        """Run the sweep to its end."""
         next_preemption_s = self._draw_preemption()
         self._fill()
         while self._events:
@@ -225,7 +225,7 @@ class SimulatedCluster:
         return float(self._rng.exponential(self._mean_uptime_s / self._num_slots))
 
     def _timed(self, decide: Any) -> Any:
-        start_s = time.process_time()  # of the CPU: it waits for nothing here, but others' load may
+        start_s = time.process_time()  # CPU time: wall time would depend on the load
         decision = decide()
         self.tally.decisions_s.append(time.process_time() - start_s)
         return decision
@@ -288,7 +288,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="500 trials on 50 slots")
     given = parser.parse_args()
     num_trials, num_slots = (500, 50) if given.quick else (given.trials, given.slots)
-    # The same load per slot: what grows is the cluster.
+    # The load per slot stays the same while the cluster grows.
     sizes = sorted({max(10, num_slots // 100), max(10, num_slots // 10), num_slots})
     growth = [simulate(num_trials * size // num_slots, size, given.seed, MEAN_UPTIME_S) for size in sizes]
     undisturbed = simulate(num_trials, num_slots, given.seed, math.inf)

@@ -1,26 +1,26 @@
-"""The same 24 configurations, swept by us and by a plain Tune + OptunaSearch script, on two slots.
+"""The same 24 configurations, searched by us and by a plain Tune + OptunaSearch script, on two slots.
 
-    python benchmarks/sweep_vs_tune.py [--quick] [--only paper|heavy]
+    python -m benchmarks.sweep_vs_tune [--quick] [--only paper|heavy]
 
-Three pretrainings times eight fine-tunings (frozen groups 2 to 5, two learning rates), ASHA in both, on
-simulated data. Pretraining is to fine-tuning as 1.3 : 1 (`paper`, the proportion of the paper's own settings)
-or 10 : 1 (`heavy`), set by the number of pretraining images after a probe of both costs.
+The sweep has three pretrainings times eight fine-tunings (frozen groups 2 to 5, two learning rates), with
+ASHA in both arms, on simulated data. The cost of pretraining to fine-tuning is 1.3 : 1 (`paper`, as with the
+paper's settings) or 10 : 1 (`heavy`). A probe measures both costs, and the number of pretraining images is
+set by it.
 
-    sharing_ratio_*      seconds computed by black-box trials that use our training code, over ours: what
-                         sharing saves in one numerical mode. `score_difference` is the largest difference of
-                         AUC among configurations that both ran to the end.
-    total_ratio_paper    seconds computed by black-box trials with a user's own loop, over ours; `wall_ratio`
-                         the same of the whole sweeps' wall time, which alone holds what our trials save
-                         after an epoch (the user's save nothing)
-    epochs               of fine-tuning, of all trials of an arm: ASHA decides in the order that trials
-                         report, so that arms may stop different ones
-    efficiency           seconds computed over slots times the time from our first trial's start to the last
-                         one's end; what is left are the two processes' start, reading, and what each epoch
-                         saves so that a trial that is killed goes on from it
+    sharing_ratio_*      seconds computed by black-box trials with our training code, divided by ours: what
+                         sharing saves. `score_difference` is the largest difference in AUC between
+                         configurations that both arms ran to the end.
+    total_ratio_paper    seconds computed by black-box trials with a user's own loop, divided by ours.
+                         `wall_ratio` is the same for the wall time of the whole sweeps, which includes the
+                         time our trials take to save checkpoints (the user's trials save nothing).
+    epochs               all epochs of fine-tuning in an arm. ASHA depends on the order in which trials
+                         report, so the arms may stop different trials.
+    efficiency           seconds computed / (slots x time from our first trial's start to the last one's end).
+                         The rest is the start of two processes, reading, and saving checkpoints.
 
-`formula` is T (tp + tf) / (P tp + T tf), which counts the shared pretrainings alone: T trials, P distinct
-pretrainings, seconds tp and tf measured in the same-mode black boxes; `extrapolation` is the measured
-sharing ratio carried to T = 200, P = 12 with the measured cost of a fine-tuning on stored features.
+`formula` is T (tp + tf) / (P tp + T tf), which includes only the shared pretrainings: T trials, P different
+pretrainings, and seconds tp and tf measured in the black-box trials with our code. `extrapolation` is the
+sharing ratio for T = 200 and P = 12, with the measured cost of fine-tuning on stored features.
 """
 
 import argparse
@@ -44,7 +44,7 @@ from search.sweep.run import run_sweep
 
 NUM_SLOTS: Final = 2
 PROPORTIONS: Final = {"paper": 1.3, "heavy": 10.0}
-NUM_PATIENTS: Final = {"paper": 71, "heavy": 16}  # the paper's; and as many as keep ten times that to minutes
+NUM_PATIENTS: Final = {"paper": 71, "heavy": 16}  # as in the paper; and few enough for minutes
 QUICK_NUM_PATIENTS: Final = 16
 SPACE: Final[dict[str, list[Any]]] = {
     "pretrain.learning_rate": [0.001, 0.002, 0.003],
@@ -56,14 +56,12 @@ QUICK_SPACE: Final[dict[str, list[Any]]] = {
     "finetune.frozen_groups": [4, 5],
     "finetune.learning_rate": [0.0005, 0.002],
 }
-MOST_BEATS: Final = 400  # per record, of which a proportion is used
+MOST_BEATS: Final = 400  # per record; a part of them is used
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One sweep: what its trials computed, in s, how many epochs of fine-tuning they ran together, how long
-    it took, and its final scores by configuration.
-    """
+    """One sweep: what its trials computed, how long it took, and its final scores by configuration."""
 
     computed_s: float
     wall_s: float
@@ -95,8 +93,9 @@ def base(folder: Path, space: dict[str, list[Any]]) -> Experiment:
 
 
 def in_proportion(experiment: Experiment, proportion: float) -> tuple[Experiment, dict[str, float]]:
-    """The experiment with as many pretraining beats as the proportion asks for, from one probed trial of each
-    number of frozen groups (without stored features, as black boxes run).
+    """The experiment with the number of pretraining beats that gives this proportion of costs, and the costs.
+
+    The costs come from one probe trial for each number of frozen groups, without stored features.
     """
     sources = read_sources(experiment)
     prepare(open_store(experiment), plan(experiment, sources))
@@ -128,7 +127,7 @@ def configurations(experiment: Experiment) -> list[dict[str, Any]]:
 
 
 def run_shared(experiment: Experiment) -> Arm:
-    busy: list[float] = []  # moments of the first start and of each end
+    busy: list[float] = []  # times of the first start and of each end
 
     def on_update(update: TrialUpdate) -> None:
         if update.state in ("COMPLETE", "PRUNED") or (update.state == "RUNNING" and not busy):
@@ -167,8 +166,8 @@ def key(params: Any) -> tuple[Any, ...]:
 def compare(experiment: Experiment, proportion: float, *, with_user: bool) -> dict[str, Any]:
     scaled, cost_s = in_proportion(experiment, proportion)
     sources = read_sources(scaled)
-    prepare(open_store(scaled), plan(scaled, sources))  # data are no part of the comparison
-    # Ray's first start and the import of torch are paid before any arm.
+    prepare(open_store(scaled), plan(scaled, sources))  # data are not part of the comparison
+    # One trial before any arm, so that no arm pays for the first imports.
     other = override(scaled, {"seed": 1})
     list(run_trial(open_store(scaled), other, plan(other, sources), use_device(scaled.resources.trial)))
     ours = run_shared(scaled)

@@ -1,24 +1,20 @@
-"""Images a second in pre-training, against a plain loop: NCHW float32 and a DataLoader of single items.
+"""Images per second in pre-training, against a plain loop with NCHW float32 and a DataLoader of single items.
 
-    python benchmarks/training.py            # ResNet-18 on one CPU thread; ResNet-50 where there is a GPU
-    python benchmarks/training.py --quick    # few images, a minute
+    python -m benchmarks.training            # ResNet-18 on one CPU thread, or ResNet-50 on a GPU
+    python -m benchmarks.training --quick    # few images, a minute
 
-Both train on the same random 64 x 64 images with AdamW. `ratio` is that of our faster precision. The rate of
-matrix products in that precision is measured in the same run, and `fraction_of_matmul_rate` is what training
-reaches of it: by more than its inverse, nothing that multiplies as often can be faster. CPUs without AVX-512
-have no bfloat16 products, and measure float32 alone. Rounds alternate; rates are medians. The last line is
-one JSON object.
+Both train on the same random 64 x 64 images with AdamW. `ratio` is for our faster precision. The rate of
+matrix products in this precision is measured too, and `fraction_of_matmul_rate` is the share of it that
+training reaches. Code with as many multiplications cannot be faster than its inverse. CPUs without AVX-512
+have no bfloat16 products, so only float32 is measured there. Rounds alternate, and rates are medians. The
+last line is one JSON object.
 """
 
 import argparse
-import datetime
 import json
 import platform
 import statistics
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -27,6 +23,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.provenance import provenance
 from crtcore.config import TrialResources
 from crtcore.model.backbones import build
 from crtcore.training.engine.device import DeviceImages, Precision, autocast, use_device
@@ -34,12 +31,11 @@ from crtcore.training.engine.epochs import shuffled_batches
 
 CLASSES = ("N", "S", "V", "F", "Q")
 MATMUL_SIZE = {"cuda": 8192, "cpu": 1024}
-HERE = Path(__file__).parent
 Images = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
 
 class Items(Dataset[tuple[Tensor, int]]):
-    """What a first version would be: one image at a time, normalised there."""
+    """A simple data set: one image at a time, normalised on access."""
 
     def __init__(self, images: Images, labels: Tensor) -> None:
         self._images = images
@@ -96,9 +92,7 @@ def main() -> None:
     ratio = median[precision] / median["plain"]
     goal = 3.0 if on_gpu else 2.0
     report = {
-        "command": " ".join(["python", *sys.argv]),
-        "commit": subprocess.check_output(["git", "rev-parse", "HEAD"], text=True, cwd=HERE).strip(),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        **provenance("training"),
         "device": torch.cuda.get_device_name() if on_gpu else platform.processor() or platform.machine(),
         "threads": torch.get_num_threads(),
         "network": f"resnet{depth}",
@@ -155,7 +149,7 @@ def _now(device: torch.device) -> float:
 def _matmul_share(
     depth: int, images_per_s: float, device: torch.device, precision: Precision
 ) -> dict[str, float]:
-    """Training is taken as three forward passes (forward, gradients of inputs, gradients of weights)."""
+    """Training counts as three forward passes (forward, gradients of inputs, gradients of weights)."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         build(depth, 0, CLASSES).eval()(torch.zeros(1, 64, 64, dtype=torch.uint8))
     size = MATMUL_SIZE[device.type]

@@ -1,20 +1,18 @@
-"""Does pre-training on arrhythmias pay on a small cohort? Random draws of 71 patients, several arms.
+"""Does pre-training on arrhythmias help on a small cohort? Random draws of 71 patients, several arms.
 
-    python benchmarks/transfer.py --data FOLDER            # FOLDER/mitdb and FOLDER/ptbxl500: hours
-    python benchmarks/transfer.py --data FOLDER --quick    # two draws, few beats, a few minutes
+    python -m benchmarks.transfer --data FOLDER            # FOLDER/mitdb and FOLDER/ptbxl500: hours
+    python -m benchmarks.transfer --data FOLDER --quick    # two draws, few beats, a few minutes
 
-Patients are drawn from ptbxl500/cohort_all.csv, 46 and 25 as in the paper, and scored out of fold. Arms that
-train a network have the same epochs, batches and learning rate, and take part in the first --finetune-draws
-draws. Draws share patients, so intervals come from a bootstrap over patients that counts each one in all
-draws where it stands. PTB-XL's conduction disturbances stand in for CRT outcomes. The last line is one JSON
-object.
+Each draw takes 46 and 25 patients from ptbxl500/cohort_all.csv, as in the paper, and scores them out of fold.
+Arms that train a network have the same epochs, batches and learning rate, and run in the first
+--finetune-draws draws. Draws share patients, so intervals come from a bootstrap over patients: a patient has
+the same weight in all draws. The outcome is PTB-XL's conduction disturbances, not CRT response. The last line
+is one JSON object.
 """
 
 import argparse
 import dataclasses
-import datetime
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -26,6 +24,7 @@ import torch
 import yaml
 from torch.nn.functional import avg_pool2d
 
+from benchmarks.provenance import provenance
 from crtcore.config import Experiment
 from crtcore.configfile import override
 from crtcore.data.loader import load_images
@@ -52,7 +51,6 @@ NUM_FOLDS = 5
 PIXEL_SIDE = 16
 NUM_BOOTSTRAPS = 2000
 FLOOR = 0.79
-HERE = Path(__file__).parent
 LEADS = ("II", "V1")  # of the quick run
 PRETRAINED = "pretrained, frozen + LR"
 Float64Array = npt.NDArray[np.float64]
@@ -60,7 +58,7 @@ Arm = Callable[["Draw"], Float64Array]
 
 
 class Draw:
-    """Some patients of the cohort with their folds; `patients` ascend and index the whole cohort."""
+    """Some patients of the cohort with their folds. `patients` are indices into the cohort, ascending."""
 
     def __init__(self, number: int, label_P: npt.NDArray[np.int64], seed: int) -> None:
         rng = np.random.default_rng(child_seed(seed, "draw", number))
@@ -85,7 +83,9 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--finetune-draws", type=int, default=20, help="draws in which networks are trained")
     parser.add_argument("--storage", type=Path, help="keep the stages here (default: a temporary folder)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as in crtsearch")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting, as in crtsearch"
+    )
     parser.add_argument("--quick", action="store_true", help="two draws, few beats, one epoch")
     arguments = parser.parse_args()
     if arguments.quick:
@@ -99,9 +99,7 @@ def main() -> None:
         scores = _scores(arms, label_P, arguments.draws, arguments.finetune_draws, experiment.seed)
     pretrained = np.array([auc(draw.label_P, score_P) for draw, score_P in scores[PRETRAINED]])
     report = {
-        "command": " ".join(["python", *sys.argv]),
-        "commit": subprocess.check_output(["git", "rev-parse", "HEAD"], text=True, cwd=HERE).strip(),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        **provenance("transfer"),
         "num_patients": len(label_P),
         "draws": arguments.draws,
         "pretrain": experiment.pretrain.model_dump(mode="json"),
@@ -134,7 +132,7 @@ def _experiment(data: Path, storage: Path, cache: Path, quick: bool) -> Experime
 
 
 def _arms(experiment: Experiment) -> tuple[npt.NDArray[np.int64], dict[str, tuple[bool, Arm]]]:
-    """The outcomes of all patients, and each arm with whether it trains a network."""
+    """The outcomes of all patients, and the arms by name. The flag of an arm says if it trains a network."""
     device = use_device(experiment.resources.trial)
     store, sources = open_store(experiment), read_sources(experiment)
     base = plan(experiment, sources)
@@ -184,7 +182,7 @@ def _regression(feature_PD: Float64Array, seed: int) -> Arm:
 
 
 def _qrs_durations(sources: Sources, patients: list[str]) -> Float64Array:
-    """Milliseconds; of a patient with several recordings the mean."""
+    """The QRS duration of each patient in ms, mean over recordings."""
     measured: dict[str, list[float]] = {}
     for source in sources.cohort:
         measured.setdefault(source.patient_id, []).append(measure_qrs(read_any(source.path)).duration_ms)
@@ -244,7 +242,7 @@ def _scores(
 
 
 def _compared(scores: Scores, label_P: npt.NDArray[np.int64], seed: int) -> dict[str, dict[str, object]]:
-    """Each arm's mean AUC over its draws, and its difference to each pretrained arm in the draws of both."""
+    """The mean AUC of each arm over its draws, and its difference to each pretrained arm in common draws."""
     rng = np.random.default_rng(child_seed(seed, "patient bootstrap"))
     times_BP = np.zeros((NUM_BOOTSTRAPS, len(label_P)))
     for label in (0, 1):
@@ -282,7 +280,7 @@ def _compared(scores: Scores, label_P: npt.NDArray[np.int64], seed: int) -> dict
 
 
 def _weighted_auc(draw: Draw, score_P: Float64Array, times_BP: Float64Array) -> Float64Array:
-    """The AUC of one draw, each patient as often as the bootstrap drew it, shape (bootstraps,)."""
+    """The AUC of one draw, with patients weighted as the bootstrap drew them, shape (bootstraps,)."""
     positive, negative = np.flatnonzero(draw.label_P == 1), np.flatnonzero(draw.label_P == 0)
     difference_PP = score_P[positive][:, None] - score_P[negative]
     wins_PP = (difference_PP > 0) + 0.5 * (difference_PP == 0)
