@@ -2,10 +2,9 @@
 
     python -m benchmarks.simulate_cluster [--trials 10000] [--slots 1000] [--seed 0] [--quick]
 
-The sweep has trials of ResNet-18 to 152 with 30 different pretrainings, and ASHA. Nodes are preempted: each
-slot once in four hours on average, which costs its trial the current epoch and two minutes. Session, searcher
-and scheduler are the real ones. Only training is simulated: an epoch's time follows from the network's FLOPs
-and its trained groups, and its score is random.
+Trials of ResNet-18 to 152 with 30 different pretrainings, and ASHA. Nodes are preempted: each slot once in
+four hours on average, which costs its trial the current epoch and two minutes. Only training is simulated:
+the time of an epoch follows from the network's FLOPs and its trained groups, and its score is random.
 
     duplicated_stages  stages that two trials built, one after the other or at the same time
     ratio_to_bound     makespan / max(critical path, work / slots). Work is all that was computed, and the
