@@ -40,8 +40,9 @@ def legacy(legacy_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def tables(printed: str) -> list[str]:
-    """The lines of both tables, without the sentences below them."""
-    return [line.rstrip() for line in printed[: printed.index("Best of")].splitlines()]
+    """The rows of both tables, without the caption and the sentences."""
+    lines = printed[: printed.index("Best of")].splitlines()
+    return [line.rstrip() for line in lines if not line.startswith("0.612 @3:")]
 
 
 def stages_in(storage: Path) -> set[str]:
@@ -104,6 +105,7 @@ def test_the_same_sweep_command_builds_nothing(legacy: Experiment) -> None:
     before = stages_in(storage)
     result = CliRunner().invoke(app, ["sweep", CONFIG, "--json"])
     assert result.exit_code == 0, result.output
+    assert "Sweep demo: 12 trials" in result.stderr  # how it ended; stdout is JSON and nothing else
     leaderboard = json.loads(result.stdout)
     assert len(leaderboard["rows"]) == 12
     assert leaderboard["best"] == 11

@@ -1,18 +1,21 @@
-"""The program `crtsearch` without its commands: how errors are shown, and how the program ends."""
+"""The Typer app, and how the program ends: a user error becomes one sentence, a signal an exit status."""
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 import typer
 from typer.core import TyperGroup
 
 from crtcore.errors import CrtError
 
-BAD_INPUT = 2  # exit status
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # sent by `kill` and service managers; by a closed terminal
+BAD_INPUT: Final = 2  # exit status
+STOP_SIGNALS: Final = (
+    signal.SIGTERM,
+    signal.SIGHUP,
+)  # sent by `kill` and service managers; by a closed terminal
 
 
 class _Received:
@@ -44,10 +47,10 @@ def when_interrupted(sentence: str) -> Iterator[None]:
 
 
 class _Commands(TyperGroup):
-    """The one place where a user's error becomes a sentence. Any other exception keeps its traceback."""
+    """The only place where a user error becomes a sentence. Any other exception keeps its traceback."""
 
     def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override]
-        """Hide the options that every Typer program has: the commands and an example fill a screen."""
+        """Hide the options that every Typer program has, so that the list of commands fits a screen."""
         params: list[Any] = super().get_params(ctx)
         for option in params:
             option.hidden = True
@@ -67,7 +70,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    help="Search for the best ECG transfer-learning model of a small cohort, and say how good it really is.",
+    help="Find the best ECG transfer-learning model for a small patient cohort, and report honestly how good "
+    "it is.",
     epilog="Try it: crtsearch simulate data/simulated && crtsearch sweep demo && crtsearch report demo "
-    "(completion by Tab: crtsearch --install-completion)",
+    "(Tab completion: crtsearch --install-completion)",
 )

@@ -1,34 +1,41 @@
-"""A running sweep on the terminal: trials and progress bars; where there is no terminal, a line an event."""
+"""Progress on the terminal: the trials of a sweep and a bar for each long step."""
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Final, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from search.cli.tables import cell, state_text, trial_table
 from search.results.headings import headings
-from search.study.update import STATES
+from search.study.update import STATES, TrialUpdate
 
-if TYPE_CHECKING:  # the session loads torch and Optuna, which a progress bar has no use for
-    from search.study.update import TrialUpdate
-
-MAX_RUNNING = 16
-QUIET_S = 2.0  # what takes no longer needs no forecast
-MAX_BEST = 10
-UNFINISHED = ("RUNNING", "WAITING")
+MAX_RUNNING: Final = 16
+MAX_BEST: Final = 10
+QUIET_S: Final = 2.0  # a log says the time left only of steps that take longer
+UNFINISHED: Final = ("RUNNING", "WAITING")
+TIME_LEFT: Final = TimeRemainingColumn()
 
 
 class LiveView:
-    """Shows what `run_sweep` and `prepare` report; use as a context manager around them.
+    """Shows what `run_sweep`, `prepare` and other long functions report. Use it as a context manager.
 
-    `parameters` are the dotted keys of the search space, `num_trials` the trial budget. On a terminal it
-    redraws the running trials, the best finished ones and the bars; elsewhere (a file, a pipe, CI) it prints
-    a line per event.
+    `parameters` are the dotted keys of the search space, `num_trials` is the number of trials to run. On a
+    terminal it redraws the running trials, the best finished ones and the bars. Elsewhere (a file, a pipe,
+    CI) it prints one line per event.
     """
 
     def __init__(
@@ -47,11 +54,11 @@ class LiveView:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[pace]}"),
+            TIME_LEFT,
             console=console,
+            get_time=clock_s,
+            speed_estimate_period=math.inf,  # trials may take hours each; Rich would forget them after 30 s
         )
-        self._clock_s = clock_s
-        self._began: dict[str, tuple[float, int]] = {}  # when first heard of, and how much was done then
         self._tasks: dict[str, TaskID] = {}
         self._tenths: dict[str, int] = {}
         self._num_trials = num_trials
@@ -71,19 +78,18 @@ class LiveView:
             self._live.stop()
 
     def on_progress(self, what: str, done: int, total: int) -> None:
-        """`done` of `total` pieces of `what` are there."""
+        """`done` of `total` pieces of `what` are finished."""
         if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(what, total=total, pace="")
-            self._began[what] = (self._clock_s(), done)
-        forecast = self._forecast(what, done, total)
-        self._progress.update(self._tasks[what], completed=done, total=total, pace=forecast)
+            self._tasks[what] = self._progress.add_task(what, total=total, completed=done)
+            self._progress.advance(self._tasks[what], 0)  # from here on Rich measures the speed
+        self._progress.update(self._tasks[what], completed=done, total=total)
         if not self._console.is_terminal:
             tenth = 10 * done // total if total else 10
             if tenth != self._tenths.get(what):
                 self._tenths[what] = tenth
-                self._print(f"{what}: {done} of {total}" + (f", {forecast}" if forecast else ""))
+                self._print(f"{what}: {done} of {total}{self._time_left(what)}")
 
-    def on_update(self, update: "TrialUpdate") -> None:
+    def on_update(self, update: TrialUpdate) -> None:
         """A trial started, finished an epoch, or ended."""
         self._trials[update.number] = update
         if not self._console.is_terminal:
@@ -93,7 +99,7 @@ class LiveView:
             self.on_progress("trials", finished, max(self._num_trials, finished))
 
     def render(self) -> RenderableType:
-        """The view as it stands: running trials first, then the best complete ones, then the bars."""
+        """The current view: running trials first, then the best complete ones, then the bars."""
         by_state: dict[str, list[TrialUpdate]] = {state: [] for state in STATES}
         for trial in self._trials.values():
             by_state[trial.state].append(trial)
@@ -103,16 +109,13 @@ class LiveView:
         tally = ", ".join(f"{len(trials)} {state.lower()}" for state, trials in by_state.items())
         return Group(self._table(shown), tally, self._progress)
 
-    def _forecast(self, what: str, done: int, total: int) -> str:
-        """Rate and time left of what has taken a while, and is not over."""
-        start_s, done_before = self._began[what]
-        elapsed_s, num_done = self._clock_s() - start_s, done - done_before
-        if elapsed_s <= QUIET_S or num_done <= 0 or done >= total:
+    def _time_left(self, what: str) -> str:
+        task = self._progress.tasks[self._tasks[what]]
+        if task.finished or task.time_remaining is None or (task.elapsed or 0.0) <= QUIET_S:
             return ""
-        left_s = (total - done) * elapsed_s / num_done
-        return f"{_rate(num_done / elapsed_s)}, {_duration(left_s)} left"
+        return f", {TIME_LEFT.render(task).plain} left"
 
-    def _table(self, trials: list["TrialUpdate"]) -> Table:
+    def _table(self, trials: list[TrialUpdate]) -> Table:
         table = trial_table(self._headings)
         table.add_column("stage", no_wrap=True)
         table.add_column("epoch", justify="right", no_wrap=True)
@@ -132,7 +135,7 @@ class LiveView:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def line(update: "TrialUpdate") -> str:
+def line(update: TrialUpdate) -> str:
     """One event of one trial as one line of text."""
     auc = "" if update.value is None else f" AUC {update.value:.3f}"
     message = f" ({update.message})" if update.message else ""
@@ -140,23 +143,8 @@ def line(update: "TrialUpdate") -> str:
     return f"trial {update.number} {update.state.lower()}{where}{auc}{message}"
 
 
-def _epoch(update: "TrialUpdate") -> str:
+def _epoch(update: TrialUpdate) -> str:
     if not update.epoch:
         return ""
-    # Of a trial that an earlier run finished, only the epoch it reached is known.
+    # For a trial of an earlier run, only the last epoch is known, not how many were planned.
     return f"{update.epoch}/{update.num_epochs}" if update.num_epochs else str(update.epoch)
-
-
-def _rate(per_s: float) -> str:
-    """In the unit in which there is at least one."""
-    for unit, seconds in (("s", 1), ("min", 60)):
-        if per_s * seconds >= 1:
-            return f"{per_s * seconds:.3g}/{unit}"
-    return f"{per_s * 3600:.3g}/h"
-
-
-def _duration(seconds: float) -> str:
-    for unit, length_s in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 1.5 * length_s:
-            return f"{seconds / length_s:.1f} {unit}"
-    return f"{seconds:.0f} s"

@@ -1,4 +1,4 @@
-"""The command line: registers the commands. Each is a thin shell over one public function."""
+"""The program `crtsearch`: registers the commands. Each command calls one public function."""
 
 from collections.abc import Callable
 from typing import Final
@@ -10,29 +10,25 @@ __all__ = ["COMMANDS", "app", "main"]
 
 # In the order of `--help`: the command, one line about it, and an example.
 COMMANDS: Final[tuple[tuple[Callable[..., None], str, str], ...]] = (
-    (sweep_commands.prepare, "Recordings to images, once.", "prepare demo"),
+    (sweep_commands.simulate, "Write simulated recordings to practise on.", "simulate data/simulated"),
     (
-        sweep_commands.sweep,
-        "Run the search, or go on with it.",
-        "sweep demo --set search.trials=8 --name first",
+        sweep_commands.check,
+        "Test config and data, and show what would run.",
+        "check demo --set search.trials=8",
     ),
+    (sweep_commands.prepare, "Turn the recordings into images.", "prepare demo"),
+    (sweep_commands.sweep, "Run the search, or resume it.", "sweep demo --set search.trials=8 --name first"),
     (result_commands.best, "Rank the trials of a sweep.", "best demo --json"),
-    (result_commands.report, "One page on what the winner is worth.", "report demo"),
-    (result_commands.nested, "The search once more inside each fold.", "nested demo --json"),
-    (result_commands.export, "The winner, refitted on all, as a bundle.", "export demo -o demo_bundle"),
+    (result_commands.dashboard, "Watch a sweep in the browser.", "dashboard demo --port 8080"),
+    (result_commands.report, "Write one HTML page: how good is the winner?", "report demo"),
+    (result_commands.nested, "Repeat the search inside each fold.", "nested demo --json"),
+    (result_commands.export, "Save the winner as a model folder.", "export demo -o demo_bundle"),
     (
         result_commands.predict,
-        "Probabilities for new recordings.",
+        "Apply a saved model to new recordings.",
         "predict demo_bundle data/simulated/cohort/records/sim001",
     ),
-    (result_commands.dashboard, "Watch a sweep in the browser.", "dashboard demo --port 8080"),
-    (sweep_commands.check, "What would run, without running it.", "check demo --set search.trials=8"),
-    (sweep_commands.gc, "What no sweep refers to.", "gc --storage storage --remove"),
-    (
-        sweep_commands.simulate,
-        "Simulated recordings to try everything on.",
-        "simulate data/simulated --seed 1",
-    ),
+    (sweep_commands.gc, "Find stored files that no sweep uses.", "gc --storage storage --remove"),
 )
 
 for command, short_help, example in COMMANDS:

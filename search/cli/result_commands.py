@@ -1,29 +1,59 @@
-"""The commands on a sweep that has run: best, report, nested, export, predict, dashboard."""
+"""The commands on a sweep that has run: best, dashboard, report, nested, export, predict."""
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from search.cli.app import BAD_INPUT, when_interrupted
 from search.cli.options import Address, ClusterFile, Json, Storage, SweepName, stderr
-
-if TYPE_CHECKING:
-    from search.results.leaderboard import Leaderboard
-
-WIDE = 100  # columns of a terminal from which on there is room for learning curves
+from search.cli.tables import print_leaderboard
 
 
 def best(name: SweepName, storage: Storage = "storage", as_json: Json = False) -> None:
-    """Rank a sweep's trials, with the winner's score corrected for the search."""
+    """Rank the trials. Two AUCs are printed for the winner: what it scored in the search, and what to expect
+    on new patients. Quote the second.
+    """
     from search.results.leaderboard import build_leaderboard
 
-    show(build_leaderboard(storage, name), as_json=as_json)
+    print_leaderboard(build_leaderboard(storage, name), as_json=as_json)
+
+
+def dashboard(
+    name: SweepName,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="PORT", help="Port on 127.0.0.1; 0: any free one.")
+    ] = 8080,
+    storage: Storage = "storage",
+    cluster: ClusterFile = None,
+) -> None:
+    """Serve Optuna's dashboard until Ctrl-C, also while the sweep runs. With --cluster, show the dashboards
+    of Ray and Optuna on that cluster.
+    """
+    if cluster is not None:
+        from search.cluster.remote.dashboards import forward_dashboards
+
+        with when_interrupted("both dashboards ended"):
+            forward_dashboards(
+                cluster,
+                name,
+                port=port,
+                on_ready=lambda ray, optuna: typer.echo(f"Ray: {ray}\n{name}: {optuna} (Ctrl-C ends both)"),
+            )
+    else:
+        from search.dashboard.server import serve_dashboard
+
+        with when_interrupted("dashboard ended"):
+            serve_dashboard(
+                storage, name, port=port, on_ready=lambda url: typer.echo(f"{name}: {url} (Ctrl-C ends it)")
+            )
 
 
 def report(name: SweepName, storage: Storage = "storage") -> None:
-    """Write what a sweep's winner is really worth as one HTML page, with results.json and CSV tables."""
+    """Compare the winner with simple rules and models, and write an HTML page, results.json and CSV tables
+    into the sweep's folder.
+    """
     from search.cli.live import LiveView
     from search.report.page import write_report
 
@@ -38,7 +68,9 @@ def nested(
     address: Address = None,
     as_json: Json = False,
 ) -> None:
-    """Run the search again in each fold, without the patients scored: a sweep a fold, pre-training shared."""
+    """Nested cross-validation: run the whole search again inside each fold and score patients that it never
+    saw. The strictest estimate, at the price of one sweep per fold.
+    """
     import functools
 
     from search.cli.live import LiveView
@@ -59,15 +91,19 @@ def export(
     name: SweepName,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="A new folder.")],
     storage: Storage = "storage",
-    onnx: Annotated[bool, typer.Option("--onnx", help="Write model.onnx too (extra `onnx`).")] = False,
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="Write model.onnx too. Needs the extra `onnx`.")
+    ] = False,
 ) -> None:
-    """Refit a sweep's winner on all patients and write it as a bundle: safetensors and JSON."""
+    """Train the winner on all patients and save it as a folder that `predict` reads. It holds safetensors and
+    JSON, no pickle.
+    """
     from search.cli.live import LiveView
     from search.results.bundle import export_bundle
 
     with LiveView(stderr()) as view:
-        said = export_bundle(storage, name, output, onnx=onnx, on_progress=view.on_progress)
-    for sentence in said:
+        sentences = export_bundle(storage, name, output, onnx=onnx, on_progress=view.on_progress)
+    for sentence in sentences:
         typer.echo(sentence)
 
 
@@ -78,7 +114,9 @@ def predict(
     ],
     as_json: Json = False,
 ) -> None:
-    """Print each recording's probability of the outcome as CSV; refuse recordings of poor quality."""
+    """Print the probability of the outcome for each recording, as CSV. A recording of poor quality is
+    refused.
+    """
     import csv
     import sys
     from dataclasses import asdict
@@ -102,49 +140,3 @@ def predict(
         typer.echo(f"crtsearch: {sentence}", err=True)
     if refused:
         raise typer.Exit(BAD_INPUT)
-
-
-def dashboard(
-    name: SweepName,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="On 127.0.0.1; 0: any free one.")] = 8080,
-    storage: Storage = "storage",
-    cluster: ClusterFile = None,
-) -> None:
-    """Serve Optuna's dashboard on a sweep until Ctrl-C; with --cluster Ray's too."""
-    if cluster is not None:
-        from search.cluster.remote.dashboards import forward_dashboards
-
-        with when_interrupted("both dashboards ended"):
-            forward_dashboards(
-                cluster,
-                name,
-                port=port,
-                on_ready=lambda ray, optuna: typer.echo(f"Ray: {ray}\n{name}: {optuna} (Ctrl-C ends both)"),
-            )
-        return
-    from search.dashboard.server import serve_dashboard
-
-    with when_interrupted("dashboard ended"):
-        serve_dashboard(
-            storage, name, port=port, on_ready=lambda url: typer.echo(f"{name}: {url} (Ctrl-C ends it)")
-        )
-
-
-def show(leaderboard: "Leaderboard", *, as_json: bool) -> None:
-    """Print a leaderboard: tables and sentences, or JSON."""
-    if as_json:
-        typer.echo(leaderboard.to_json())
-        return
-    from rich.console import Console
-
-    from search.cli.tables import leaderboard_table, rules_table
-
-    console = Console()
-    console.print(leaderboard_table(leaderboard, with_curves=console.width >= WIDE))
-    if leaderboard.rules is not None:
-        if leaderboard.rules.comparisons:
-            console.print(rules_table(leaderboard.rules))
-        for remark in leaderboard.rules.remarks:
-            console.print(remark, markup=False, highlight=False)
-    for sentence in leaderboard.sentences():
-        console.print(sentence, markup=False, highlight=False)

@@ -1,6 +1,6 @@
 """The commands that prepare, run and clean up sweeps.
 
-Heavy libraries are imported inside the commands, so that `--help` and a misspelt command answer at once.
+Slow libraries are imported inside the commands, so that `--help` and a misspelt command answer at once.
 """
 
 from pathlib import Path
@@ -11,16 +11,18 @@ import typer
 from crtcore.errors import SweepError
 from search.cli.app import when_interrupted
 from search.cli.options import Address, ClusterFile, Config, Json, Overrides, Storage, load, stderr
-from search.cli.result_commands import show
+from search.cli.tables import print_leaderboard
 
 UNITS = ("patients", "beats", "images")
 
 
 def simulate(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for the recordings.")],
-    seed: Annotated[int, typer.Option(min=0, help="Another seed, other patients.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed gives other patients.")] = 0,
 ) -> None:
-    """Write a simulated arrhythmia database and CRT cohort with a known truth, to try everything on."""
+    """Write an arrhythmia database and a CRT cohort, both simulated. The outcome is known, so you can see
+    whether a search finds it.
+    """
     from crtcore.simulation.write import simulate as write_simulation
     from search.cli.live import LiveView
 
@@ -32,7 +34,9 @@ def simulate(
 def check(
     config: Config, overrides: Overrides = None, address: Address = None, as_json: Json = False
 ) -> None:
-    """Validate config, database and cohort; say what would run, what is built and what is left."""
+    """Read the config and every recording once, and report the first problem. Then show how many trials and
+    stages are left, and about how long they take. Nothing is computed or stored.
+    """
     experiment = load(config, overrides)
     from search.cli.live import LiveView
     from search.sweep.check import check as check_experiment
@@ -49,7 +53,9 @@ def check(
 
 
 def prepare(config: Config, overrides: Overrides = None, address: Address = None) -> None:
-    """Turn the recordings into spectrogram images, once; a sweep does so too if this has not been run."""
+    """Turn the recordings into spectrogram images and store them. You need not call this: `sweep` does it
+    when images are missing.
+    """
     experiment = load(config, overrides)
     from crtcore.pipeline import open_store, plan, read_sources
     from crtcore.pipeline import prepare as prepare_sets
@@ -71,41 +77,77 @@ def prepare(config: Config, overrides: Overrides = None, address: Address = None
 def sweep(
     config: Config,
     overrides: Overrides = None,
-    name: Annotated[str | None, typer.Option(help="The sweep's name, if not the config's.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the sweep, if not that of CONFIG.")] = None,
     warm_start: Annotated[
-        str | None, typer.Option(metavar="OTHER", help="A sweep whose best point is tried first.")
+        str | None, typer.Option(metavar="OTHER", help="Try the best point of this sweep first.")
     ] = None,
     address: Address = None,
     cluster: ClusterFile = None,
     as_json: Json = False,
 ) -> None:
-    """Run the search; the same command again resumes it, and reads what is finished."""
-    if cluster is not None:
-        if address is not None:
-            raise SweepError("give --address or --cluster, not both")
-        from search.cluster.remote.job import sweep_on_cluster
+    """Run the search and print the leaderboard. After an interruption, give the same command again: it
+    resumes. A finished sweep just prints its leaderboard.
+    """
+    if cluster is None:
+        _sweep_here(config, overrides, name=name, warm_start=warm_start, address=address, as_json=as_json)
+    elif address is None:
+        _sweep_there(cluster, config, overrides, name=name, warm_start=warm_start, as_json=as_json)
+    else:
+        raise SweepError("give --address or --cluster, not both")
 
-        with when_interrupted("the sweep keeps running; the same command follows it again"):
-            sweep_on_cluster(
-                cluster,
-                config,
-                overrides or (),
-                name=name,
-                warm_start=warm_start,
-                as_json=as_json,
-                on_log=lambda text: typer.echo(text, nl=False),
-                tell=lambda sentence: typer.echo(sentence, err=True),
-            )
+
+def gc(
+    storage: Storage = "storage",
+    remove: Annotated[bool, typer.Option("--remove", help="Delete the listed files.")] = False,
+    include_unknown: Annotated[
+        bool,
+        typer.Option(
+            "--include-unknown",
+            help="Delete also what sweeps of other machines or of older versions may need.",
+        ),
+    ] = False,
+    forget: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="First forget this sweep of another machine (object stores only)."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List stored files that no sweep refers to and that are at least one day old. They are deleted only with
+    --remove.
+    """
+    from humanize import naturalsize
+
+    from search.study.housekeeping import forget_sweep, housekeep
+
+    if forget is not None:
+        forget_sweep(storage, forget)
+    result = housekeep(storage, remove=remove, include_unknown=include_unknown)
+    if as_json:
+        typer.echo(result.to_json())
         return
+    for leftover in result.leftovers:
+        typer.echo(f"{leftover.kind}: {leftover.path}, {naturalsize(leftover.num_bytes)}")
+    for sentence in result.sentences():
+        typer.echo(sentence)
+
+
+def _sweep_here(
+    config: str,
+    overrides: list[str] | None,
+    *,
+    name: str | None,
+    warm_start: str | None,
+    address: str | None,
+    as_json: bool,
+) -> None:
     experiment = load(config, overrides, name)
     from search.cli.live import LiveView
     from search.results.outcome import sweep_outcome
     from search.sweep.run import run_sweep
 
-    space = list(experiment.search.space)
     with (
-        when_interrupted(f"{experiment.name} interrupted; the same command again resumes it"),
-        LiveView(stderr(), parameters=space, num_trials=experiment.search.trials) as view,
+        when_interrupted(f"{experiment.name} was interrupted; the same command resumes it"),
+        LiveView(stderr(), parameters=experiment.search.space, num_trials=experiment.search.trials) as view,
     ):
         leaderboard = run_sweep(
             experiment,
@@ -116,34 +158,28 @@ def sweep(
         )
     for sentence in sweep_outcome(experiment.storage, experiment.name).sentences():
         typer.echo(sentence, err=True)
-    show(leaderboard, as_json=as_json)
+    print_leaderboard(leaderboard, as_json=as_json)
 
 
-def gc(
-    storage: Storage = "storage",
-    remove: Annotated[bool, typer.Option("--remove", help="Remove what is listed.")] = False,
-    include_unknown: Annotated[
-        bool,
-        typer.Option(
-            "--include-unknown", help="Remove also what sweeps of other machines and older versions may need."
-        ),
-    ] = False,
-    forget: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="First forget this sweep of another machine (object stores only)."),
-    ] = None,
-    as_json: Json = False,
+def _sweep_there(
+    cluster: Path,
+    config: str,
+    overrides: list[str] | None,
+    *,
+    name: str | None,
+    warm_start: str | None,
+    as_json: bool,
 ) -> None:
-    """List what lies in a storage that no sweep refers to, a day old or older; remove it only if told to."""
-    from search.study.housekeeping import forget_sweep, housekeep
+    from search.cluster.remote.job import sweep_on_cluster
 
-    if forget is not None:
-        forget_sweep(storage, forget)
-    result = housekeep(storage, remove=remove, include_unknown=include_unknown)
-    if as_json:
-        typer.echo(result.to_json())
-        return
-    for leftover in result.leftovers:
-        typer.echo(f"{leftover.kind}: {leftover.path}, {leftover.num_bytes:,} bytes")
-    for sentence in result.sentences():
-        typer.echo(sentence)
+    with when_interrupted("the sweep is still running; the same command follows it again"):
+        sweep_on_cluster(
+            cluster,
+            config,
+            overrides or (),
+            name=name,
+            warm_start=warm_start,
+            as_json=as_json,
+            on_log=lambda text: typer.echo(text, nl=False),
+            tell=lambda sentence: typer.echo(sentence, err=True),
+        )

@@ -1,4 +1,4 @@
-"""What a sweep would do, without doing it: are config and data usable, what would run, what is built."""
+"""What `crtsearch check` finds out: are config and data usable, what would run, what is built already."""
 
 import json
 import math
@@ -6,32 +6,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-import torch
 
 from crtcore.config import Experiment, FloatRange
 from crtcore.data.sources import Sources, predefined_folds
 from crtcore.data.splits import cohort_folds
-from crtcore.pipeline import OnProgress, open_store, plan, read_sources
-from crtcore.stages.store import StageStore
-from crtcore.training.engine.device import use_device
+from crtcore.pipeline import OnProgress, open_store, read_sources
 from search.scheduling.placement import require_place, this_machine
 from search.scheduling.sampling.space import distributions
 from search.study.folder import sweep_exists
 from search.study.study import open_study
-from search.sweep.cost import Estimate, estimate
+from search.sweep.cost import Estimate, estimate, expected_beats
 from search.sweep.data_check import read_cohort, read_database
-from search.sweep.stage_counts import StageCount, stage_counts, variants_of
-
-TYPICAL_RR_S = 0.8  # 75 beats a minute
+from search.sweep.stage_counts import StageCount, stage_counts
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """A usable experiment.
+    """What there is to know about a usable experiment before it runs.
 
-    `num_beats` counts annotated beats by AAMI class; `num_responders` are the patients with label 1;
-    `num_combinations` is None where a range is searched; `num_trials_done` are those that an earlier run of
-    the same sweep finished.
+    `num_beats` counts the annotated beats of each AAMI class, `num_responders` the patients with label 1.
+    `flags` are the quality flags of each flagged recording. `num_trials_done` trials were finished by an
+    earlier run of the same sweep. `num_combinations` is None if the search space has a continuous range.
+    `estimate` is None if a trial needs a GPU and this machine has none to time it on.
     """
 
     name: str
@@ -42,21 +38,21 @@ class CheckResult:
     num_responders: int
     num_recordings: int
     leads: tuple[str, ...]
-    flags: Mapping[str, tuple[str, ...]]  # recordings of poor quality, by name
+    flags: Mapping[str, tuple[str, ...]]
     num_trials: int
     num_trials_done: int
     num_combinations: int | None
     stages: tuple[StageCount, ...]
-    estimate: Estimate | None  # None where a trial needs a GPU and this machine has none to time it on
+    estimate: Estimate | None
 
     def sentences(self) -> tuple[str, ...]:
-        """The result in words, one finding a sentence."""
+        """The result in words, one sentence per finding."""
         beats = ", ".join(f"{name} {count:,}" for name, count in self.num_beats.items())
         left = max(0, self.num_trials - self.num_trials_done)
         space = (
-            "a continuous space"
+            "a continuous search space"
             if self.num_combinations is None
-            else f"a space of {self.num_combinations:,} combinations"
+            else f"a search space of {self.num_combinations:,} combinations"
         )
         stages = "; ".join(f"{stage.name} {stage.num_built} of {stage.num_stages}" for stage in self.stages)
         database = f"{self.num_records} records, {sum(self.num_beats.values()):,} annotated beats ({beats})"
@@ -66,17 +62,17 @@ class CheckResult:
             f"Database: {database}.",
             f"Cohort: {cohort}; {self.num_recordings} recordings of {len(self.leads)} leads.",
             f"Flagged recordings: {flagged or 'none'}.",
-            f"Sweep {self.name}: {left} of {self.num_trials} trials to run, over {space}.",
+            f"Sweep {self.name}: {left} of {self.num_trials} trials left to run, over {space}.",
             f"Stages built in {self.storage}: {stages}.",
             (
-                "To compute: not estimated, for a trial holds a GPU and this machine has none to time it on."
+                "Time and disk space: not estimated, because a trial needs a GPU and this machine has none."
                 if self.estimate is None
                 else self.estimate.sentence()
             ),
         )
 
     def to_json(self) -> str:
-        """Everything, as one JSON object."""
+        """All fields as one JSON object."""
         return json.dumps(asdict(self), indent=1, allow_nan=False)
 
 
@@ -86,12 +82,12 @@ def check(
     nodes: Sequence[Mapping[str, float]] | None = None,
     on_progress: OnProgress = lambda what, done, total: None,
 ) -> CheckResult:
-    """Validate the search space, read every recording once, deal the folds, count stages, and time a few
-    images in each network; builds nothing.
+    """Validate the search space, read every recording once, assign the patients to folds, count the stages,
+    and time a few images in each network. Builds nothing.
 
-    `nodes` are what the nodes of the cluster that the sweep is for have of CPU and GPU, empty if that is not
-    known; by default it is for this machine. Raises ConfigError, DataError or SweepError, naming the place,
-    for the first thing that would stop a sweep.
+    `nodes` are the CPUs and GPUs of each node of a Ray cluster, empty if they are not known. By default the
+    sweep is checked for this machine. Raises ConfigError, DataError or SweepError for the first problem that
+    would stop the sweep.
     """
     distributions(experiment.search)
     known_nodes = (this_machine(),) if nodes is None else nodes
@@ -100,7 +96,7 @@ def check(
     sources = read_sources(experiment)
     num_beats = read_database(sources, on_progress)
     flags, durations_s = read_cohort(sources, on_progress)
-    _deal_folds(experiment, sources)
+    _require_folds(experiment, sources)
     store = open_store(experiment)
     num_trials_done = _num_trials_done(experiment)
     return CheckResult(
@@ -117,18 +113,19 @@ def check(
         num_trials_done=num_trials_done,
         num_combinations=_num_combinations(experiment),
         stages=stage_counts(store, experiment, sources),
-        estimate=_estimate(
+        estimate=estimate(
             store,
             experiment,
             sources,
             num_trials=max(0, experiment.search.trials - num_trials_done),
-            num_beats=sum(num_beats.values()),
-            num_cohort_beats=_guessed_beats(experiment, durations_s),
+            num_database_beats=sum(num_beats.values()),
+            num_cohort_beats=expected_beats(experiment.cohort, durations_s),
         ),
     )
 
 
-def _deal_folds(experiment: Experiment, sources: Sources) -> None:
+def _require_folds(experiment: Experiment, sources: Sources) -> None:
+    """Raises DataError if the patients cannot be assigned to folds."""
     cohort_folds(
         np.array([patient.patient_id for patient in sources.patients]),
         np.array([patient.label for patient in sources.patients]),
@@ -151,49 +148,3 @@ def _num_trials_done(experiment: Experiment) -> int:
         return 0
     study = open_study(experiment.storage, experiment.name, create=False)
     return sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
-
-
-def _estimate(
-    store: StageStore,
-    experiment: Experiment,
-    sources: Sources,
-    *,
-    num_trials: int,
-    num_beats: int,
-    num_cohort_beats: int,
-) -> Estimate | None:
-    gpus = experiment.resources.trial.gpus
-    if gpus and not torch.cuda.is_available():
-        return None
-    pretrain: dict[str, Experiment] = {}
-    features: dict[str, Experiment] = {}
-    variants = list(variants_of(experiment))
-    for variant in variants:
-        stages = plan(variant, sources)
-        if store.find(stages.pretrain) is None:
-            pretrain[stages.pretrain.digest] = variant
-        if stages.features is not None and store.find(stages.features) is None:
-            features[stages.features.digest] = variant
-    base = plan(experiment, sources)
-    prepared = [store.find(base.arrhythmia), store.find(base.cohort)]
-    guessed = (num_beats, num_cohort_beats * len(sources.cohort_leads))
-    num_arrhythmia_images, num_cohort_images = (
-        guess if manifest is None else int(manifest.facts["num_images"])
-        for manifest, guess in zip(prepared, guessed, strict=True)
-    )
-    return estimate(
-        pretrain=list(pretrain.values()),
-        features=list(features.values()),
-        finetune=variants,
-        num_trials=num_trials,
-        num_arrhythmia_images=num_arrhythmia_images,
-        num_cohort_images=num_cohort_images,
-        device=use_device(experiment.resources.trial),
-    )
-
-
-def _guessed_beats(experiment: Experiment, durations_s: list[float]) -> int:
-    """Beats of the cohort before any is detected."""
-    most = experiment.cohort.max_beats_per_recording
-    beats = (round(duration_s / TYPICAL_RR_S) for duration_s in durations_s)
-    return sum(count if most is None else min(most, count) for count in beats)

@@ -1,31 +1,38 @@
-"""How long a sweep would compute and what it would store, from timing a few images in each network here."""
+"""How long a sweep would compute and how much it would store. The time comes from a few images that are run
+through each network on this machine.
+"""
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+import humanize
 import torch
 from torch import Tensor
 
-from crtcore.config import Experiment
+from crtcore.config import CohortConfig, Experiment
+from crtcore.data.sources import Sources
 from crtcore.model.backbones import GROUPS, Backbone
-from crtcore.training.engine.device import Precision, autocast
+from crtcore.pipeline import plan
+from crtcore.stages.stage import Stage
+from crtcore.stages.store import StageStore
+from crtcore.training.engine.device import Precision, autocast, use_device
+from search.sweep.stage_counts import variants_of
 
+TYPICAL_RR_S: Final = 0.8  # 75 beats per minute
 PROBE_IMAGES: Final = 32
 IMAGE_SHAPE: Final = (64, 64)
-IMAGE_BYTES: Final = IMAGE_SHAPE[0] * IMAGE_SHAPE[1]
 FLOAT_BYTES: Final = 4
-# Scoring a fold is a forward pass; training is one and a backward pass of about twice its cost.
-FORWARD_SHARE: Final = 1 / 3
+FORWARD_SHARE: Final = 1 / 3  # scoring is a forward pass; training also runs backward, at twice the cost
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """`hours` are of one trial slot on this machine, if no trial stops early; `num_bytes` are those of the
-    stages that would be built. Both are rough: the beats of recordings that are not prepared are guessed.
+    """A rough forecast. `hours` are those of one trial slot on this machine if no trial stops early,
+    `num_bytes` is the size of the stages to build.
     """
 
     num_pretrainings: int
@@ -34,17 +41,20 @@ class Estimate:
 
     def sentence(self) -> str:
         """The estimate in words."""
-        hours = f"{self.hours:.1f} h" if self.hours >= 1 else f"{60 * self.hours:.0f} min"
+        minutes = max(1, round(60 * self.hours))
+        duration = humanize.precisedelta(60 * minutes, minimum_unit="minutes", format="%d")
+        plural = "" if self.num_pretrainings == 1 else "s"
         return (
-            f"To compute: about {hours} in one trial slot as fast as here, were no trial stopped early "
-            f"({self.num_pretrainings} pretrainings); to store: about {self.num_bytes / 1e9:.1f} GB."
+            f"Time: at most about {duration} ({self.num_pretrainings} pre-training{plural}) on a machine "
+            "like this one, if trials run one at a time and none stops early. "
+            f"Disk space: about {humanize.naturalsize(self.num_bytes)}."
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """Seconds and bytes an image: to run it through the frozen groups, to keep what they make of it, and to
-    train the others on that; `num_weights` are the network's.
+    """What one image costs in one network: seconds in the frozen groups, bytes of their output, seconds to
+    train the other groups on that output. `num_weights` is the size of the whole network.
     """
 
     prefix_s: float
@@ -54,6 +64,44 @@ class Probe:
 
 
 def estimate(
+    store: StageStore,
+    experiment: Experiment,
+    sources: Sources,
+    *,
+    num_trials: int,
+    num_database_beats: int,
+    num_cohort_beats: int,
+) -> Estimate | None:
+    """The cost of `num_trials` more trials, spread evenly over the search space. None if a trial needs a GPU
+    and this machine has none.
+
+    A set that is prepared already says how many images it has; for the others the numbers of beats are used.
+    """
+    if experiment.resources.trial.gpus and not torch.cuda.is_available():
+        return None
+    planned = [(variant, plan(variant, sources)) for variant in variants_of(experiment)]
+    stages = plan(experiment, sources)
+    return estimate_missing(
+        pretrain=_missing(store, ((variant, each.pretrain) for variant, each in planned)),
+        features=_missing(store, ((variant, each.features) for variant, each in planned)),
+        finetune=[variant for variant, _ in planned],
+        num_trials=num_trials,
+        num_arrhythmia_images=_num_images(store, stages.arrhythmia, otherwise=num_database_beats),
+        num_cohort_images=_num_images(
+            store, stages.cohort, otherwise=num_cohort_beats * len(sources.cohort_leads)
+        ),
+        device=use_device(experiment.resources.trial),
+    )
+
+
+def expected_beats(cohort: CohortConfig, durations_s: Iterable[float]) -> int:
+    """How many beats of recordings of these lengths will be used, at a typical heart rate."""
+    most = cohort.max_beats_per_recording
+    beats = (round(duration_s / TYPICAL_RR_S) for duration_s in durations_s)
+    return sum(count if most is None else min(most, count) for count in beats)
+
+
+def estimate_missing(
     *,
     pretrain: Sequence[Experiment],
     features: Sequence[Experiment],
@@ -63,12 +111,11 @@ def estimate(
     num_cohort_images: int,
     device: torch.device,
 ) -> Estimate:
-    """The cost of `num_trials` trials that are spread evenly over the experiments in `finetune`, with one
-    experiment for each pretraining and each set of features that is not built yet. Times a few images in
-    every network on `device`.
+    """The cost of `num_trials` trials. `pretrain` and `features` hold one experiment per stage that is not
+    built yet; the trials are spread evenly over `finetune`.
     """
-    share = min(1.0, num_trials / max(1, len(pretrain)))  # each trial needs one pretraining at most
     seconds = num_bytes = 0.0
+    share = min(1.0, num_trials / max(1, len(pretrain)))  # each trial needs at most one of them
     for experiment in pretrain:
         probe = probe_of(experiment, 0, device)
         if experiment.pretrain.objective != "none":
@@ -91,8 +138,23 @@ def estimate(
     )
 
 
+def _missing(store: StageStore, stages: Iterable[tuple[Experiment, Stage | None]]) -> list[Experiment]:
+    """One experiment for each different stage that is not in the store."""
+    missing = {
+        stage.digest: experiment
+        for experiment, stage in stages
+        if stage is not None and store.find(stage) is None
+    }
+    return list(missing.values())
+
+
+def _num_images(store: StageStore, prepared: Stage, *, otherwise: int) -> int:
+    manifest = store.find(prepared)
+    return otherwise if manifest is None else int(manifest.facts["num_images"])
+
+
 def probe_of(experiment: Experiment, frozen_groups: int, device: torch.device) -> Probe:
-    """The probe of an experiment's network, measured once in the process."""
+    """The probe of an experiment's network; measured once per process."""
     config = experiment.pretrain
     return _measure(config.architecture, config.depth, frozen_groups, device, experiment.resources.precision)
 
@@ -128,7 +190,7 @@ def _measure(
 
 
 def _seconds(step: Callable[[], Tensor], device: torch.device) -> float:
-    """How long a step takes, the first one, which allocates, aside."""
+    """How long a step takes. A first run, which allocates memory, is not counted."""
     step()
     start_s = _clock_s(device)
     step()
@@ -136,8 +198,8 @@ def _seconds(step: Callable[[], Tensor], device: torch.device) -> float:
 
 
 def _clock_s(device: torch.device) -> float:
-    """A clock that runs only while this process has the CPUs that its threads want, or as many as there are;
-    a GPU's work is waited for.
+    """On a CPU, a clock that counts only the time this process computes, per thread, so that other programs
+    do not distort it. On a GPU, the time when all queued work is finished.
     """
     if device.type == "cpu":
         return time.process_time() / min(torch.get_num_threads(), os.cpu_count() or 1)

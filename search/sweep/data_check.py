@@ -1,4 +1,4 @@
-"""Read every recording once, before anything is computed."""
+"""Reads every recording once, so that a damaged one is found before anything is computed."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from crtcore.signal.recording import Recording
 
 
 def read_database(sources: Sources, on_progress: OnProgress) -> dict[str, int]:
+    """The number of annotated beats of each AAMI class in the arrhythmia database."""
     count: Counter[str] = Counter()
     for recording in _recordings(sources.arrhythmia, "read database", on_progress, annotated=True):
         assert recording.annotation is not None
@@ -23,7 +24,7 @@ def read_database(sources: Sources, on_progress: OnProgress) -> dict[str, int]:
 
 
 def read_cohort(sources: Sources, on_progress: OnProgress) -> tuple[dict[str, tuple[str, ...]], list[float]]:
-    """The quality flags of each flagged recording, on the leads that are used, and how long each lasts."""
+    """The quality flags of each flagged recording, on the leads in use, and the length of every recording."""
     flags: dict[str, tuple[str, ...]] = {}
     durations_s = []
     recordings = _recordings(sources.cohort, "read cohort", on_progress, annotated=False)

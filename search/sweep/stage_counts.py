@@ -1,9 +1,10 @@
-"""How many stages a search can ask for, and how many are built."""
+"""How many stages the search space can ask for, and how many of them are built."""
 
 import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from crtcore.config import Choices, Experiment, FloatRange
 from crtcore.configfile import override
@@ -13,14 +14,10 @@ from crtcore.pipeline import plan
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
 
-# The knobs that stages before `finetune` depend on; all are discrete, so their stages can be counted.
-SHARED_SECTIONS = ("spectrogram.", "pretrain.")
-
-
-SHARED_KEYS = ("finetune.frozen_groups",)
-HEAD_KEY = (
-    "finetune.head"  # no shared stage depends on it, but heads differ in which frozen_groups they allow
-)
+# The settings that change a stage before `finetune`. All are discrete, so those stages can be counted.
+SHARED_SECTIONS: Final = ("spectrogram.", "pretrain.")
+SHARED_KEYS: Final = ("finetune.frozen_groups",)
+HEAD_KEY: Final = "finetune.head"  # changes no shared stage, but some heads exclude some frozen_groups
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +30,7 @@ class StageCount:
 
 
 def stage_counts(store: StageStore, experiment: Experiment, sources: Sources) -> tuple[StageCount, ...]:
+    """One count per kind of stage before `finetune`, in the order in which they are built."""
     stages: dict[str, Stage] = {}
     for variant in variants_of(experiment):
         stages_of_variant = plan(variant, sources)
@@ -46,9 +44,8 @@ def stage_counts(store: StageStore, experiment: Experiment, sources: Sources) ->
 
 
 def variants_of(experiment: Experiment) -> Iterator[Experiment]:
-    """The experiment under every combination of the searched settings that shared stages depend on.
-
-    A combination that no head of the search allows is left out.
+    """The experiment with every combination of the searched settings that a stage before `finetune` depends
+    on. A combination that every head of the search excludes is left out.
     """
     shared = {
         key: _options(options)
@@ -71,7 +68,7 @@ def _variant(experiment: Experiment, values: dict[str, object]) -> Experiment | 
 
 
 def _options(options: FloatRange | Choices) -> tuple[bool | int | float | str, ...]:
-    """The values of a shared knob; the only one that may be a range is a whole number."""
+    """The values of a setting. The only shared one that may be a range is a range of whole numbers."""
     if isinstance(options, FloatRange):
         return tuple(range(int(options.low), int(options.high) + 1))
     return options

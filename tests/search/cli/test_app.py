@@ -1,14 +1,15 @@
-"""How a command ends on Ctrl-C, on SIGTERM and on SIGHUP."""
+"""How a command ends: on success, on an error, on Ctrl-C, SIGTERM and SIGHUP."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import typer
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
+from crtcore.errors import CrtError, DataError, SweepError
 from search.cli import app as module
-from search.cli.app import stop_on_signals, when_interrupted
+from search.cli.app import BAD_INPUT, stop_on_signals, when_interrupted
 from search.cli.main import app
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -25,6 +26,47 @@ def _handlers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+def ended_by(error: BaseException | None) -> Result:
+    """What a user sees of a command that raises `error`."""
+    program = typer.Typer(cls=app.info.cls, pretty_exceptions_enable=False)
+
+    @program.command()
+    def work() -> None:
+        typer.echo("begun")
+        if error is not None:
+            raise error
+
+    @program.command()
+    def other() -> None: ...
+
+    return CliRunner().invoke(program, ["work"])
+
+
+def test_a_command_that_succeeds_ends_with_0() -> None:
+    result = ended_by(None)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "begun\n", "")
+
+
+@pytest.mark.parametrize("kind", [CrtError, DataError, SweepError])
+def test_a_user_error_is_one_sentence_on_stderr_and_exit_2(kind: Callable[[str], CrtError]) -> None:
+    result = ended_by(kind("row 3 has no label; add one"))
+    assert result.exit_code == BAD_INPUT == 2
+    assert result.stderr == "crtsearch: row 3 has no label; add one\n"
+
+
+def test_any_other_error_is_not_caught() -> None:
+    error = ZeroDivisionError()
+    assert ended_by(error).exception is error
+
+
+def test_the_options_of_every_typer_program_are_hidden() -> None:
+    group = typer.main.get_command(app)
+    shown = [
+        option for option in group.get_params(typer.Context(group)) if not getattr(option, "hidden", False)
+    ]
+    assert shown == []
 
 
 @pytest.mark.parametrize(("number", "status"), [*zip(SIGNALS, (130, 143, 129), strict=True)])

@@ -1,8 +1,9 @@
-"""report, export and predict as their user meets them."""
+"""best, dashboard, report, nested, export and predict as their user sees them."""
 
 import csv
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from crtcore.config import Experiment
 from search.cli.main import app
+from search.results.leaderboard import build_leaderboard
 from search.study.study import open_study
 
 
@@ -55,8 +57,38 @@ def test_a_foreign_bundle_is_one_sentence_and_exit_2(tmp_path: Path) -> None:
     assert "is no bundle" in errors
 
 
-@pytest.mark.parametrize("command", ["report", "nested", "export", "predict"])
-def test_help_fits_a_screen_and_holds_an_example(command: str) -> None:
-    result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
-    assert f"Example: crtsearch {command} " in result.stdout
-    assert len(result.stdout.splitlines()) <= 24
+@pytest.mark.parametrize("command", ["best", "dashboard", "report", "nested"])
+def test_an_unknown_sweep_is_named(tmp_path: Path, command: str) -> None:
+    code, said, errors = run(command, "nowhere", "--storage", str(tmp_path / "storage"))
+    assert (code, said) == (2, "")
+    assert "nowhere" in errors
+    assert len(errors.splitlines()) == 1
+
+
+def test_best_shows_a_sweep_as_text_and_as_json(tmp_path: Path) -> None:
+    storage = str(tmp_path / "storage")
+    open_study(storage, "young", create=True)
+    code, text, _ = run("best", "young", "--storage", storage)
+    assert code == 0
+    assert "No trial of young is complete yet" in text
+    _, as_json, _ = run("best", "young", "--storage", storage, "--json")
+    assert json.loads(as_json) == json.loads(build_leaderboard(storage, "young").to_json())
+
+
+def test_report_prints_where_the_page_is(finished: Experiment) -> None:
+    code, page, _ = run("report", finished.name, "--storage", finished.storage)
+    assert code == 0
+    assert Path(page.strip()).read_text(encoding="utf-8").lstrip().lower().startswith("<!doctype html")
+
+
+def test_the_dashboard_of_a_cluster_names_both_addresses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forward(cluster: Path, name: str, *, port: int, on_ready: Callable[[str, str], None]) -> None:
+        on_ready(f"http://ray-of-{cluster.stem}", f"http://optuna:{port}")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("search.cluster.remote.dashboards.forward_dashboards", forward)
+    code, said, errors = run("dashboard", "far", "--cluster", str(tmp_path / "mine.yaml"), "--port", "99")
+    assert (code, errors) == (130, "crtsearch: both dashboards ended\n")
+    assert said == "Ray: http://ray-of-mine\nfar: http://optuna:99 (Ctrl-C ends both)\n"

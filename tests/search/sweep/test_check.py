@@ -1,4 +1,4 @@
-"""What `check` says of an experiment on simulated recordings, before and after parts of it are built."""
+"""What `check` finds out about an experiment, before and after parts of it are built."""
 
 import json
 from pathlib import Path
@@ -51,7 +51,7 @@ def test_a_fresh_experiment_is_counted_and_nothing_is_built(tiny: Experiment) ->
     assert not Path(tiny.storage).exists()
 
 
-def test_what_is_prepared_and_which_trials_are_done_is_seen(tiny: Experiment) -> None:
+def test_prepared_sets_and_finished_trials_are_counted(tiny: Experiment) -> None:
     config = changed(tiny)
     prepare(open_store(config), plan(config, read_sources(config)))
     study = open_study(config.storage, config.name, create=True)
@@ -70,7 +70,7 @@ def test_what_is_prepared_and_which_trials_are_done_is_seen(tiny: Experiment) ->
     assert counts(result.stages)["prepare"] == (2, 2)
     assert counts(result.stages)["pretrain"] == (2, 0)
     sentences = " ".join(result.sentences())
-    assert "4 of 6 trials to run, over a space of 12 combinations" in sentences
+    assert "4 of 6 trials left to run, over a search space of 12 combinations" in sentences
     assert "shard 16 of 16; prepare 2 of 2; pretrain 0 of 2; features 0 of 4" in sentences
     assert json.loads(result.to_json())["num_trials_done"] == 2
 
@@ -84,7 +84,7 @@ def test_a_range_makes_the_space_continuous_and_a_whole_number_range_counts_its_
     }
     result = check(changed(tiny, search={"space": space}))
     assert result.num_combinations is None
-    assert "a continuous space" in " ".join(result.sentences())
+    assert "a continuous search space" in " ".join(result.sentences())
     assert counts(result.stages)["features"] == (3, 0)
 
 
@@ -113,7 +113,7 @@ def test_hours_and_bytes_are_estimated_from_what_is_not_built(tiny: Experiment) 
     weights = 4 * (11_170_000 + 21_280_000)  # of ResNet-18 and -34, the head aside
     assert weights * 0.99 < whole.num_bytes < weights * 1.2
     assert 0 < whole.hours < 1
-    assert "(2 pretrainings)" in whole.sentence()
+    assert "(2 pre-trainings)" in whole.sentence()
     less = check(changed(tiny, search={"trials": 1, "space": SPACE})).estimate
     assert less is not None and less.num_pretrainings == 1
     assert 0 < less.hours < whole.hours
