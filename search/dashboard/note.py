@@ -9,6 +9,7 @@ from optuna.trial import TrialState
 from optuna_dashboard import get_note, save_note
 
 from crtcore.errors import StorageError
+from search.results.headings import headings
 from search.results.leaderboard import Leaderboard, build_leaderboard
 from search.results.outcome import outcome_of
 from search.study.attributes import RAY_DASHBOARD
@@ -78,11 +79,14 @@ def _result(board: Leaderboard) -> list[str]:
 
 def _best_rows(board: Leaderboard) -> list[tuple[str, ...]]:
     complete = [row for row in board.rows if row.state == "COMPLETE"][:NUM_BEST]
+    names = headings(dict.fromkeys(key for row in complete for key in row.params))
     rows = [
         (
             str(row.number),
             f"{row.auc or math.nan:.3f} ± {row.auc_sd or 0.0:.3f}",
-            ", ".join(f"{key.rpartition('.')[2]} {_short(value)}" for key, value in row.params.items()),
+            ", ".join(f"{names[key]} {_short(value)}" for key, value in row.params.items()).replace(
+                "\n", " "
+            ),
         )
         for row in complete
     ]

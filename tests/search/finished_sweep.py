@@ -10,6 +10,7 @@ from optuna.trial import TrialState, create_trial
 from crtcore.config import Experiment
 from crtcore.configfile import override
 from crtcore.pipeline import open_store, plan, read_sources, run_trial
+from search.study.attributes import SECONDS, STAGES
 from search.study.config import keep_identity
 from search.study.folder import sweep_dir
 from search.study.study import open_study
@@ -26,7 +27,7 @@ TRIALS: tuple[dict[str, Any], ...] = (
 
 
 def finish_sweep(experiment: Experiment) -> None:
-    """Train every trial of `TRIALS` and put it into the study, as a sweep would."""
+    """Train every trial of `TRIALS` and add it to the study, as a sweep does."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sources = read_sources(experiment)
     store = open_store(experiment)
@@ -54,6 +55,6 @@ def finish_sweep(experiment: Experiment) -> None:
                 params=params,
                 distributions=SPACE,
                 intermediate_values=curve,
-                user_attrs={"stages": digests, "seconds": 1.5},
+                user_attrs=STAGES.item(digests) | SECONDS.item(1.5),
             )
         )

@@ -1,4 +1,4 @@
-"""Naming a trial's artifacts in the study, before it is told as finished."""
+"""The names of a trial's artifacts, and when they are written into the study."""
 
 import json
 from pathlib import Path
@@ -79,7 +79,7 @@ def test_a_trial_that_reported_its_last_epoch_gets_its_links_once(
     assert linked(study) == [kind.file_name for kind in (*KINDS, GRAD_CAM)]
 
 
-def test_a_trial_whose_stage_is_there_when_it_starts_gets_its_links_then(
+def test_a_trial_whose_last_stage_is_reused_gets_its_links_at_the_start(
     study: optuna.Study, store: StageStore
 ) -> None:
     store.commit(STAGE, {"oof.parquet": b"scores"}, {"auc": 0.7})
@@ -88,7 +88,7 @@ def test_a_trial_whose_stage_is_there_when_it_starts_gets_its_links_then(
 
 
 @pytest.mark.parametrize(("best", "leads"), [(0.69, True), (0.7, True), (0.71, False)])
-def test_grad_cam_is_for_trials_that_lead(
+def test_grad_cam_is_linked_only_for_the_best_trial_so_far(
     study: optuna.Study, store: StageStore, best: float, leads: bool
 ) -> None:
     store.commit(STAGE, {"oof.parquet": b"scores"}, {"auc": 0.7})
@@ -100,14 +100,14 @@ def test_grad_cam_is_for_trials_that_lead(
     assert parse_artifact_id(artifact_id(STAGE.digest, GRAD_CAM)) == (STAGE.digest, GRAD_CAM)
 
 
-def test_a_finished_trial_is_left_alone(study: optuna.Study, store: StageStore) -> None:
+def test_a_finished_trial_is_not_changed(study: optuna.Study, store: StageStore) -> None:
     store.commit(STAGE, {"oof.parquet": b"scores"}, {"auc": 0.7})
     study.tell(0, state=TrialState.PRUNED)
     ArtifactLinks(study, store).on_update(update("PRUNED"))
     assert linked(study) == []
 
 
-def test_an_id_says_stage_and_kind() -> None:
+def test_an_id_encodes_the_stage_and_the_kind() -> None:
     assert parse_artifact_id(artifact_id(STAGE.digest, OUT_OF_FOLD)) == (STAGE.digest, OUT_OF_FOLD)
     assert parse_artifact_id(artifact_id("ab12", ROC)) == ("ab12", ROC)
     # What a user uploads on the dashboard has a UUID.
@@ -115,7 +115,7 @@ def test_an_id_says_stage_and_kind() -> None:
     assert parse_artifact_id("ab12-63") is None
 
 
-def test_the_attribute_is_the_one_that_optuna_itself_writes(study: optuna.Study, store: StageStore) -> None:
+def test_the_attribute_has_the_keys_that_optuna_writes(study: optuna.Study, store: StageStore) -> None:
     store.commit(STAGE, {"oof.parquet": b"scores"}, {"auc": 0.7})
     ArtifactLinks(study, store).on_update(update())
     attrs = study.trials[0].system_attrs

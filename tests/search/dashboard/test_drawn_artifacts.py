@@ -1,4 +1,4 @@
-"""Pictures that are drawn when they are asked for, of a sweep that was really trained."""
+"""Artifacts that are drawn when they are requested, of a sweep that was really trained."""
 
 import csv
 import io
@@ -43,7 +43,7 @@ def test_each_kind_is_drawn_once_and_kept(finished: Experiment, tmp_path: Path) 
     )
 
 
-def test_grad_cam_is_kept_once_there_is_one(finished: Experiment, tmp_path: Path) -> None:
+def test_grad_cam_is_kept_as_soon_as_it_can_be_drawn(finished: Experiment, tmp_path: Path) -> None:
     digest = digest_of_first(finished)
     drawn: list[str | None] = [None, "<svg/>"]
     store = DrawnArtifacts(tmp_path, open_store(finished), lambda: CLASSES, lambda digest: drawn.pop(0))
@@ -67,14 +67,14 @@ def test_the_table_numbers_patients_and_names_none(finished: Experiment, tmp_pat
     assert "sim" not in text  # how the simulated cohort's ids begin
 
 
-def test_what_has_neither_file_nor_stage_is_not_found(finished: Experiment, tmp_path: Path) -> None:
+def test_an_artifact_without_file_and_stage_is_not_found(finished: Experiment, tmp_path: Path) -> None:
     store = DrawnArtifacts(tmp_path, open_store(finished), lambda: CLASSES, lambda digest: None)
     for name in (artifact_id(UNKNOWN, KINDS[0]), "0b9c0b9e-7f52-4f0c-9c1f-2d4c0c8b4f00"):
         with pytest.raises(ArtifactNotFound):
             store.open_reader(name)
 
 
-def test_a_file_of_the_users_is_kept_and_removed(finished: Experiment, tmp_path: Path) -> None:
+def test_a_file_that_a_user_uploads_is_kept_and_removed(finished: Experiment, tmp_path: Path) -> None:
     store = DrawnArtifacts(tmp_path, open_store(finished), lambda: CLASSES, lambda digest: None)
     store.write("ab12", io.BytesIO(b"mine"))
     with store.open_reader("ab12") as reader:

@@ -1,4 +1,4 @@
-"""Grad-CAM on the winner's page, of a sweep that was really trained."""
+"""Grad-CAM of the winner, in a sweep that was really trained."""
 
 import shutil
 from pathlib import Path
@@ -11,7 +11,7 @@ from search.results.refit import load_refitted, refit_if_cheap
 from search.results.winner import winner_of
 
 
-def test_it_is_drawn_of_the_winner_once_that_is_refitted(finished: Experiment, tmp_path: Path) -> None:
+def test_it_is_drawn_for_the_winner_after_the_refit(finished: Experiment, tmp_path: Path) -> None:
     storage, name = str(tmp_path / "storage"), finished.name
     shutil.copytree(finished.storage, storage, ignore=shutil.ignore_patterns("refit"))
     board = build_leaderboard(storage, name)

@@ -16,7 +16,7 @@ def no_note(finished: Experiment) -> Experiment:
     return finished
 
 
-def test_it_tells_the_result_the_rules_and_what_to_do_next(no_note: Experiment) -> None:
+def test_it_has_the_result_the_rules_and_the_next_commands(no_note: Experiment) -> None:
     storage, name = no_note.storage, no_note.name
     assert write_note(storage, name)
     note = get_note(open_study(storage, name, create=False))
@@ -25,6 +25,7 @@ def test_it_tells_the_result_the_rules_and_what_to_do_next(no_note: Experiment) 
     for sentence in board.sentences():
         assert sentence in note
     assert f"| {board.best.number} | {board.best.auc:.3f} ± {board.best.auc_sd:.3f} |" in note
+    assert "objective aami5, frozen 5" in note
     assert all(rule.name in note for rule in board.rules.comparisons)
     assert board.rules.comparisons
     assert f"`crtsearch export {name} -o {name}_bundle`" in note
@@ -46,7 +47,7 @@ def test_a_note_that_a_user_wrote_stays(no_note: Experiment) -> None:
     assert get_note(study) == "Mine."
 
 
-def test_the_keeper_writes_when_trials_ended_since(no_note: Experiment) -> None:
+def test_the_keeper_writes_only_after_trials_changed(no_note: Experiment) -> None:
     keeper = NoteKeeper(no_note.storage, no_note.name)
     assert keeper.refresh()
     assert not keeper.refresh()

@@ -1,4 +1,4 @@
-"""The real dashboard server, asked over HTTP."""
+"""The real dashboard server, over HTTP."""
 
 import json
 import socket
@@ -34,7 +34,7 @@ def test_it_serves_the_sweep_on_this_machine_only_until_it_is_stopped(tmp_path: 
     assert errors.endswith("crtsearch: dashboard ended\n")
 
 
-def test_a_taken_port_is_named_with_the_remedy(tmp_path: Path) -> None:
+def test_a_taken_port_is_an_error_that_names_the_remedy(tmp_path: Path) -> None:
     storage = str(tmp_path / "storage")
     open_study(storage, "served", create=True)
     with socket.socket() as taken:

@@ -1,4 +1,4 @@
-"""What a user sees: a real browser on the dashboard of a sweep that Ray really runs, and when it is over."""
+"""A real browser on the dashboard of a sweep that Ray runs, during the sweep and after it."""
 
 import json
 import time
@@ -21,7 +21,7 @@ PICTURES_ARE_DRAWN = """num => [...document.querySelectorAll('img[src*="/artifac
 
 
 def config(simulated_dir: Path, folder: Path) -> Path:
-    """Four trials, of a second or so each."""
+    """The config of a sweep of four trials, about one second each."""
     path = folder / "watched.yaml"
     content = {
         "name": "watched",
@@ -47,13 +47,15 @@ def config(simulated_dir: Path, folder: Path) -> Path:
 
 
 def see(page: Page, text: str) -> None:
-    """Wait until the text is there and can be seen; menus hold hidden copies of titles."""
+    """Wait until the text is visible. Menus hold hidden copies of titles."""
     page.locator(f"text={text} >> visible=true").first.wait_for()
 
 
 @pytest.mark.ray
 @pytest.mark.timeout(240)  # 25 s where the machine has nothing else to do
-def test_a_sweep_is_seen_while_it_runs_and_when_it_is_over(simulated_dir: Path, tmp_path: Path) -> None:
+def test_the_dashboard_shows_a_sweep_while_it_runs_and_afterwards(
+    simulated_dir: Path, tmp_path: Path
+) -> None:
     storage = str(tmp_path / "storage")
     with opened_page() as (page, errors), running("sweep", str(config(simulated_dir, tmp_path))) as sweep:
         page.set_default_timeout(TIMEOUT_MS)

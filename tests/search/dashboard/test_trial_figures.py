@@ -1,4 +1,4 @@
-"""What a trial's pictures say, read back from the SVG's text."""
+"""The figures of a trial, read back from the text of their SVG."""
 
 import numpy as np
 
@@ -13,13 +13,13 @@ SCORE_P = np.concatenate([np.linspace(0.1, 0.6, 10), np.linspace(0.4, 0.9, 10)])
 def test_roc_names_the_auc_with_delongs_interval_and_shades_a_band() -> None:
     svg = roc_with_interval(LABEL_P, SCORE_P, 5)
     interval = auc_interval(LABEL_P, SCORE_P, num_folds=5)
-    said = f"pooled AUC {interval.estimate:.3f} ({interval.low:.3f} to {interval.high:.3f})"
-    assert said in texts(svg)
+    label = f"pooled AUC {interval.estimate:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+    assert label in texts(svg)
     assert "opacity: 0.15" in svg
     assert svg == roc_with_interval(LABEL_P, SCORE_P, 5)
 
 
-def test_confusion_counts_patients_at_one_half() -> None:
+def test_the_confusion_matrix_counts_patients_at_a_probability_of_one_half() -> None:
     found = texts(confusion_figure(LABEL_P, SCORE_P, ("ill", "well")))
     false_alarms = int((SCORE_P[:10] >= 0.5).sum())
     missed = int((SCORE_P[10:] < 0.5).sum())

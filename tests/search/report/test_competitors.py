@@ -28,7 +28,7 @@ def competition(winner: Winner) -> Competition:
 
 
 def from_scratch(winner: Winner) -> Winner:
-    """As if the trial with the random backbone had won."""
+    """The same sweep with the trial of the random backbone as the winner."""
     row = next(row for row in winner.leaderboard.rows if row.params["pretrain.objective"] == "none")
     experiment = override(winner.base, row.params)
     return replace(winner, row=row, experiment=experiment, plan=plan(experiment, winner.sources))
@@ -48,7 +48,7 @@ def test_each_competitor_is_compared_with_the_winner_on_the_same_patients(
 
 
 def test_pixels_are_scored_out_of_fold(winner: Winner, competition: Competition) -> None:
-    """The same by hand: the mean image of each patient, 4 x 4 pixels merged into one."""
+    """Compared with a direct computation: the mean image of each patient, in blocks of 4 x 4 pixels."""
     predictions, images = winner.predictions, winner.images
     pixel_PD = np.stack(
         [
@@ -94,7 +94,7 @@ def test_a_winner_from_scratch_has_only_the_random_backbone(winner: Winner) -> N
     assert not [name for name in (*found.scores, *found.missing) if FROM_SCRATCH in name]
 
 
-def test_a_recording_that_does_not_show_the_qrs_leaves_qrs_area_out(winner: Winner, tmp_path: Path) -> None:
+def test_qrs_area_is_missing_if_one_recording_cannot_be_measured(winner: Winner, tmp_path: Path) -> None:
     flat = tmp_path / "flat.npz"
     leads = np.array(["I", "II", "V1", "V2", "V3", "V4", "V5", "V6"])
     np.savez(flat, signal=np.zeros((8, 5000), np.float32), leads=leads, sampling_rate_hz=500.0)

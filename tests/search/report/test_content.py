@@ -1,4 +1,4 @@
-"""What a report gathers, and how often it reads what it rests on."""
+"""The content of a report, and how often it reads its inputs."""
 
 import collections
 import shutil
@@ -42,7 +42,7 @@ def test_one_report_loads_each_image_set_once_and_takes_provenance_once(
     assert content.provenance["versions"] is content.results["provenance"]["versions"] is taken[0]
 
 
-def test_tables_figures_and_numbers_belong_to_one_another(finished: Experiment) -> None:
+def test_tables_and_numbers_agree_with_the_leaderboard(finished: Experiment) -> None:
     content = gather(finished.storage, finished.name)
     board = build_leaderboard(finished.storage, finished.name)
     assert content.banner == board.caveat == content.results["caveat"]

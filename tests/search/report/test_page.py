@@ -46,7 +46,7 @@ def test_the_page_says_both_estimates_in_words(finished: Experiment, folder: Pat
     )
 
 
-def test_every_competitor_was_scored_or_says_what_it_lacks(folder: Path) -> None:
+def test_every_competitor_has_scores_or_says_what_it_lacks(folder: Path) -> None:
     results = json.loads((folder / RESULTS).read_text())
     names = [other["name"] for other in results["competitors"]]
     for name in ("guideline", "LBBB alone", "QRS duration alone", "logistic regression on image pixels"):
@@ -81,7 +81,7 @@ def test_the_results_hold_no_nan_and_agree_with_the_leaderboard(finished: Experi
     assert math.isfinite(results["hours_saved"])
 
 
-def test_beats_are_scored_beside_patients_and_named_as_such(folder: Path) -> None:
+def test_metrics_by_beat_are_in_their_own_table(folder: Path) -> None:
     with (folder / "beats.csv").open() as stream:
         reader = csv.DictReader(stream)
         rows = {row["metric"]: row for row in reader}
@@ -92,7 +92,7 @@ def test_beats_are_scored_beside_patients_and_named_as_such(folder: Path) -> Non
     assert "by image, not by patient (24 beats, 48 images)" in (folder / PAGE).read_text()
 
 
-def test_table_2_has_the_paper_beside_this_sweep(folder: Path) -> None:
+def test_table_2_shows_the_paper_beside_this_sweep(folder: Path) -> None:
     with (folder / "table2_networks.csv").open() as stream:
         rows = {row["network"]: row for row in csv.DictReader(stream)}
     assert rows["ResNet-50"]["pretrained, paper"] == "0.721 / 0.783 / 0.792"

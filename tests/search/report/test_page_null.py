@@ -1,5 +1,5 @@
-"""End to end where nothing is there: a real sweep on permuted outcomes says so, and the same sweep finds
-outcomes that the ECG shows.
+"""End to end: a real sweep on permuted outcomes reports that nothing was found. The same sweep on an outcome
+that the ECG shows finds it.
 """
 
 import csv
@@ -20,8 +20,8 @@ NUM_PATIENTS = 36
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A simulated cohort with two more manifests: `lbbb.csv`, whose outcome is LBBB, which the ECG shows, and
-    `permuted.csv`, the same outcomes dealt out anew at random.
+    """A simulated cohort with two more manifests. In `lbbb.csv` the outcome is LBBB, which the ECG shows. In
+    `permuted.csv` the same outcomes are permuted at random.
     """
     folder = tmp_path_factory.mktemp("null") / "data"
     simulate(folder, seed=2, num_records=2, minutes=0.5, num_patients=NUM_PATIENTS)
@@ -85,7 +85,7 @@ def test_the_report_of_a_search_on_permuted_outcomes_says_that_nothing_was_found
     assert corrected["estimate"] < corrected["naive"]
 
 
-def test_the_same_search_finds_what_the_ecg_shows_and_the_page_says_what_that_is(data: Path) -> None:
+def test_the_same_search_finds_an_outcome_that_the_ecg_shows_and_the_page_names_it(data: Path) -> None:
     results, page = report(data, "lbbb")
     assert results["sentences"][0].startswith("Better than chance within this cohort.")
     assert results["corrected"]["low"] > 0.5

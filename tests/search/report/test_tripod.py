@@ -76,7 +76,9 @@ def test_pretraining_is_named_only_if_there_was_any(
     assert ("no pre-training" in found["5a"]) is not pretrained
 
 
-def test_missing_values_exclusions_and_class_weights_are_told(winner: Winner, metrics: Performance) -> None:
+def test_answers_name_missing_values_exclusions_and_class_weights(
+    winner: Winner, metrics: Performance
+) -> None:
     first, *others = winner.sources.patients
     patients = (replace(first, clinical={**first.clinical, "sex": None}), *others)
     changed = replace(

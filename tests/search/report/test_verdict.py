@@ -1,4 +1,4 @@
-"""The verdict in words, for results that are known."""
+"""The verdict in words, for known results."""
 
 import pytest
 
@@ -57,16 +57,16 @@ def test_something_is_found_only_if_interval_and_permutation_agree(
 
 def test_the_best_competitor_is_named_with_its_lead() -> None:
     rivals = (rival("age", 0.6, 0.01), rival("QRS", 0.85, 0.5))
-    said = verdict(
+    sentences = verdict(
         corrected(0.6),
         permuted(0.01),
         Competition(comparisons=rivals, missing={}, scores={}),
         pretrained=True,
     )
-    assert "The winner beats 1 of 2 competitors at p < 0.05" in said[3]
-    assert "It is not ahead of the best of them, QRS, with an AUC of 0.850" in said[3]
-    assert len(said) == 4
+    assert "The winner beats 1 of 2 competitors at p < 0.05" in sentences[3]
+    assert "It is not ahead of the best of them, QRS, with an AUC of 0.850" in sentences[3]
+    assert len(sentences) == 4
 
 
-def test_a_winner_from_scratch_is_no_success_of_transfer_learning() -> None:
+def test_a_winner_from_scratch_says_nothing_for_transfer_learning() -> None:
     assert verdict(corrected(0.6), permuted(0.01), NOBODY, pretrained=False)[-1] == NOT_PRETRAINED

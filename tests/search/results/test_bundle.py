@@ -48,7 +48,9 @@ def test_the_threshold_comes_from_out_of_fold_scores(finished: Experiment, bundl
         assert prediction.prediction == finished.cohort.class_names[int(prediction.probability >= expected)]
 
 
-def test_the_model_card_says_what_the_model_is_worth_and_for(finished: Experiment, bundle: Path) -> None:
+def test_the_model_card_has_the_corrected_auc_the_caveat_and_the_intended_use(
+    finished: Experiment, bundle: Path
+) -> None:
     card = read_model_card(bundle)
     board = find_winner(finished.storage, finished.name).leaderboard
     assert board.corrected is not None
@@ -90,7 +92,7 @@ def test_an_unfinished_sweep_cannot_be_exported(tmp_path: Path) -> None:
         export_bundle(str(tmp_path / "storage"), "young", tmp_path / "out")
 
 
-def test_a_folder_that_holds_something_is_left_alone(finished: Experiment, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_empty_is_not_touched(finished: Experiment, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ConfigError, match="not an empty folder"):
         export_bundle(finished.storage, finished.name, tmp_path)
@@ -113,12 +115,12 @@ def test_a_bundle_that_was_altered_is_refused(bundle: Path, tmp_path: Path, name
         predict(tmp_path, [])
 
 
-def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_a_bundle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="is no bundle"):
         predict(tmp_path, [])
 
 
-def test_data_that_changed_since_the_sweep_are_told(finished: Experiment, tmp_path: Path) -> None:
+def test_data_that_changed_since_the_sweep_are_refused(finished: Experiment, tmp_path: Path) -> None:
     folder = Path(finished.storage) / "sweeps" / finished.name
     config = folder / "config.yaml"
     kept = config.read_text()

@@ -29,7 +29,7 @@ SPACE: dict[str, BaseDistribution] = {
 
 
 class Sweep:
-    """A sweep called `test` in a storage of its own, to which trials are added by hand."""
+    """A sweep named `test` with its own storage. Its methods add trials."""
 
     def __init__(self, folder: Path) -> None:
         self.storage = str(folder / "storage")
@@ -166,7 +166,7 @@ def test_scores_on_other_patients_or_folds_do_not_compare(sweep: Sweep, column: 
         build_leaderboard(sweep.storage, "test")
 
 
-def test_a_complete_trial_whose_stage_is_gone_is_named(sweep: Sweep) -> None:
+def test_a_complete_trial_without_its_stage_is_a_storage_error(sweep: Sweep) -> None:
     sweep.add(TrialState.COMPLETE, 0.1, {1: 0.7})
     with pytest.raises(StorageError, match=r"trial 0 is complete but its stage finetune/b+ is not in "):
         build_leaderboard(sweep.storage, "test")
@@ -185,7 +185,7 @@ def test_a_sweep_without_a_complete_trial_has_no_winner(sweep: Sweep) -> None:
     assert board.sentences() == ("No trial of test is complete yet (1 pruned).",)
 
 
-def test_the_words_name_patients_beats_images_and_both_estimates(sweep: Sweep) -> None:
+def test_the_sentences_name_patients_beats_images_and_both_estimates(sweep: Sweep) -> None:
     value = sweep.complete(0.1, scores(0, signal=0.3))
     board = build_leaderboard(sweep.storage, "test")
     best, corrected = board.sentences()
@@ -197,7 +197,7 @@ def test_the_words_name_patients_beats_images_and_both_estimates(sweep: Sweep) -
 
 
 @pytest.mark.parametrize(("signal", "is_shown"), [(0.0, True), (2.0, False)])
-def test_the_words_say_so_when_better_than_chance_is_not_shown(
+def test_the_sentences_say_if_better_than_chance_is_not_shown(
     sweep: Sweep, signal: float, is_shown: bool
 ) -> None:
     sweep.complete(0.1, scores(0, signal=signal))

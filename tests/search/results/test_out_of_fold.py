@@ -15,7 +15,7 @@ from search.results.leaderboard import build_leaderboard
 from search.results.out_of_fold import AlignedPredictions, read_aligned
 
 
-def test_columns_stand_in_the_order_of_trials_and_shared_stages_count_once() -> None:
+def test_columns_are_in_the_order_of_trials_and_shared_stages_count_once() -> None:
     predictions = AlignedPredictions(
         patient_ids=("a", "b"),
         label_P=np.array([0, 1]),

@@ -10,7 +10,7 @@ from search.study.attributes import ELAPSED_S, ENDED_BY, EndedBy
 from search.study.study import open_study
 
 
-def test_the_report_names_the_budget_and_groups_what_failed(tmp_path: Path) -> None:
+def test_the_sentences_name_the_budget_and_group_failures_by_reason(tmp_path: Path) -> None:
     study = open_study(str(tmp_path), "demo", create=True)
     assert sweep_outcome(str(tmp_path), "demo").sentences()[0].endswith("it has not ended.")
     for state, reason in (

@@ -1,4 +1,4 @@
-"""What a result rests on."""
+"""The provenance of a result."""
 
 from pathlib import Path
 

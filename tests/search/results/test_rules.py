@@ -25,7 +25,7 @@ def predictions() -> AlignedPredictions:
     )
 
 
-def test_a_leaderboard_carries_the_three_rules(finished: Experiment) -> None:
+def test_a_leaderboard_has_the_three_rules(finished: Experiment) -> None:
     board = build_leaderboard(finished.storage, finished.name)
     assert board.rules is not None
     assert [rule.name for rule in board.rules.comparisons] == [
@@ -39,7 +39,7 @@ def test_a_leaderboard_carries_the_three_rules(finished: Experiment) -> None:
     assert "LBBB alone" in board.to_json()
 
 
-def test_simulated_data_are_named_last_in_the_words(finished: Experiment) -> None:
+def test_the_last_sentence_names_simulated_data(finished: Experiment) -> None:
     board = build_leaderboard(finished.storage, finished.name)
     assert board.caveat.startswith("SIMULATED DATA")
     assert board.sentences()[2:] == (board.caveat,)
@@ -47,7 +47,7 @@ def test_simulated_data_are_named_last_in_the_words(finished: Experiment) -> Non
 
 @contextlib.contextmanager
 def rewritten(path: Path, old: str, new: str) -> Iterator[None]:
-    """The file with another text in the place of `old`, and afterwards as it was."""
+    """Replace `old` by `new` in a file, and restore the file at the end."""
     kept = path.read_text()
     assert old in kept
     try:
@@ -57,7 +57,7 @@ def rewritten(path: Path, old: str, new: str) -> Iterator[None]:
         path.write_text(kept)
 
 
-def test_a_manifest_that_is_gone_becomes_a_remark(finished: Experiment) -> None:
+def test_a_missing_manifest_becomes_a_remark(finished: Experiment) -> None:
     config = Path(finished.storage) / "sweeps" / finished.name / "config.yaml"
     with rewritten(config, "cohort/cohort.csv", "cohort/gone.csv"):
         board = build_leaderboard(finished.storage, finished.name)
@@ -66,7 +66,7 @@ def test_a_manifest_that_is_gone_becomes_a_remark(finished: Experiment) -> None:
     assert "gone.csv does not exist" in board.rules.remarks[0]
 
 
-def test_a_rule_that_lacks_a_column_says_which(finished: Experiment) -> None:
+def test_a_rule_without_its_column_becomes_a_remark_that_names_the_column(finished: Experiment) -> None:
     assert finished.data is not None
     with rewritten(finished.data / "cohort" / "cohort.csv", ",lbbb", ",lbbb_unknown"):
         board = build_leaderboard(finished.storage, finished.name)
@@ -90,6 +90,6 @@ def test_patients_come_in_the_order_of_the_predictions() -> None:
         ),
     ],
 )
-def test_a_manifest_that_changed_is_told(manifest: list[Patient], fault: str) -> None:
+def test_a_manifest_that_changed_is_refused(manifest: list[Patient], fault: str) -> None:
     with pytest.raises(SweepError, match=fault):
         predictions().in_order(manifest)

@@ -1,4 +1,4 @@
-"""The winner with its data at hand."""
+"""The winner with its settings, data and stages."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ def winner(finished: Experiment) -> Winner:
 
 
 def from_scratch(winner: Winner) -> Winner:
-    """As if the trial with the random backbone had won."""
+    """The same sweep with the trial of the random backbone as the winner."""
     row = next(row for row in winner.leaderboard.rows if row.params["pretrain.objective"] == "none")
     experiment = override(winner.base, row.params)
     return replace(winner, row=row, experiment=experiment, plan=plan(experiment, winner.sources))
@@ -34,7 +34,7 @@ def test_its_settings_are_the_best_trial_s_and_its_stages_are_built(winner: Winn
     assert len(cohort_inputs(winner)) == winner.row.counts["num_beats"]
 
 
-def test_a_random_backbone_that_wins_is_called_one_and_refitted_as_one(winner: Winner) -> None:
+def test_a_winner_with_a_random_backbone_keeps_it_in_the_refit(winner: Winner) -> None:
     scratch = from_scratch(winner)
     assert not scratch.is_pretrained
     assert list(backbones(scratch)) == ["a random backbone's features"]
@@ -46,7 +46,7 @@ def test_a_random_backbone_that_wins_is_called_one_and_refitted_as_one(winner: W
     assert np.isfinite(model.head.linear.weight.detach().numpy()).all()
 
 
-def test_without_a_gpu_the_cpu_does(winner: Winner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_gpu_the_cpu_is_used(winner: Winner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     base = override(winner.base, {"resources.trial": {"cpus": 2, "gpus": 0.5}})
     assert replace(winner, base=base).device_resources() == TrialResources(cpus=2, gpus=0)

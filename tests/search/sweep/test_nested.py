@@ -31,7 +31,7 @@ def nested(finished: Experiment) -> tuple[NestedEstimate, list[Experiment], set[
     return run_nested(finished, search=search), inner, folders(finished, "pretrain") - before
 
 
-def test_inner_searches_never_have_the_patients_whom_they_are_scored_on(
+def test_inner_sweeps_never_have_the_patients_they_are_scored_on(
     finished: Experiment, nested: tuple[NestedEstimate, list[Experiment], set[Path]]
 ) -> None:
     estimate, inner, _ = nested
@@ -46,7 +46,7 @@ def test_inner_searches_never_have_the_patients_whom_they_are_scored_on(
         assert set(predictions.patient_ids) == set(each.cohort.patients or ())
 
 
-def test_the_figures_are_those_of_the_scores(
+def test_the_aucs_are_computed_from_the_scores(
     finished: Experiment, nested: tuple[NestedEstimate, list[Experiment], set[Path]]
 ) -> None:
     estimate, inner, _ = nested
@@ -67,10 +67,10 @@ def test_pretraining_is_shared_with_the_sweep(
     assert nested[2] == set()
 
 
-def test_outcomes_of_the_scored_patients_decide_nothing(
+def test_outcomes_of_the_scored_patients_have_no_influence(
     finished: Experiment, nested: tuple[NestedEstimate, list[Experiment], set[Path]], tmp_path: Path
 ) -> None:
-    """With their outcomes turned round, fold 0's winner rests on the very same stages."""
+    """If their outcomes are swapped, the winner of fold 0 has exactly the same stages."""
     first = nested[1][0]
     winner = find_winner(first.storage, first.name)
     with finished.manifest_path.open(newline="") as stream:
