@@ -30,6 +30,11 @@ MANIFEST: Final = "manifest.json"
 PROGRESS_SUFFIX: Final = ".progress"
 ATTEMPT_PREFIX: Final = ".tmp-"  # of the folder of a commit or removal that is not finished
 
+
+class DamagedError(StorageError):
+    """A file of a committed stage is not what was written."""
+
+
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
@@ -144,6 +149,14 @@ class StageStore:
                 raise self._damaged(stage, name)
             self._verified.add(str(path))
         return path
+
+    def is_intact(self, stage: Stage | StageKey) -> bool:
+        """Whether the stage is committed, and every file of it is as it was written."""
+        try:
+            manifest = self.find(stage)
+            return manifest is not None and all(self.path(stage, name) for name in manifest.files)
+        except DamagedError:
+            return False
 
     @_naming_trouble
     def commit(self, stage: Stage, files: Mapping[str, Content], facts: Mapping[str, JSON]) -> StageManifest:
@@ -276,8 +289,8 @@ class StageStore:
                 raise StorageError(problem) from error
             shutil.rmtree(folder)  # another process committed the same stage first: its output is as good
 
-    def _damaged(self, stage: Stage | StageKey, name: str) -> StorageError:
-        return StorageError(
+    def _damaged(self, stage: Stage | StageKey, name: str) -> DamagedError:
+        return DamagedError(
             f"{self._folder(stage)}/{name} is damaged (it does not match its manifest); "
             f"remove the folder and run `crtsearch sweep` with the same config to rebuild it"
         )

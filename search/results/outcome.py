@@ -1,14 +1,14 @@
 """How a sweep ended: which budget ended it, how much it computed, and what failed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import humanize
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
-from search.study.attributes import ELAPSED_S, ENDED_BY, REASON, SAVED_SECONDS, SECONDS, EndedBy
+from search.study.attributes import ELAPSED_S, ENDED_BY, REASON, REBUILT, SAVED_SECONDS, SECONDS, EndedBy
 from search.study.study import open_study
 
 ENDINGS: Final[Mapping[EndedBy, str]] = {
@@ -19,6 +19,7 @@ ENDINGS: Final[Mapping[EndedBy, str]] = {
     "halted": "it was halted; fix the cause and run the same command to resume",
     "interrupted": "it was interrupted; run the same command to resume",
 }
+SAME_METRIC: Final = 1e-6  # a larger difference is another result
 MAX_NUMBERS: Final = 10  # trials listed by number for one reason of failure
 
 
@@ -35,7 +36,9 @@ class Outcome:
     """How sweep `name` ended.
 
     `ended_by` is a key of ENDINGS, or None if the sweep has not ended or its driver was killed. `computed_s`
-    sums the seconds of all trials; `saved_s` is what the stages that they reused had cost.
+    sums the seconds of all trials; `saved_s` is what the stages that they reused had cost. `rebuilt` are
+    trials whose results were lost or damaged and computed again, `changed` those of them that then had
+    another metric.
     """
 
     name: str
@@ -46,6 +49,8 @@ class Outcome:
     computed_s: float
     saved_s: float
     failures: tuple[Failure, ...]
+    rebuilt: tuple[int, ...] = ()
+    changed: tuple[int, ...] = ()
 
     def sentences(self) -> tuple[str, ...]:
         """The outcome in words. Failures come last, one sentence for each reason."""
@@ -59,8 +64,18 @@ class Outcome:
                 f"Computing time of the trials: {_duration(self.computed_s)}; saved by reused stages: "
                 f"{_duration(self.saved_s)}{shared}."
             ),
+            *self._rebuilt_sentences(),
             *(f"Failed: {_numbers(failure.trials)}: {failure.reason}." for failure in self.failures),
         )
+
+    def _rebuilt_sentences(self) -> Iterator[str]:
+        if self.rebuilt:
+            yield f"Rebuilt, because the stages were lost or damaged: {_numbers(self.rebuilt)}."
+        if self.changed:
+            yield (
+                f"Rebuilt with another result than before, so this machine computes differently: "
+                f"{_numbers(self.changed)}; the leaderboard ranks them by the first result."
+            )
 
 
 def sweep_outcome(storage: str, name: str) -> Outcome:
@@ -75,6 +90,7 @@ def outcome_of(study: optuna.Study) -> Outcome:
     for trial in trials:
         if trial.state == TrialState.FAIL:
             reasons.setdefault(REASON.of(trial) or "unknown reason", []).append(trial.number)
+    rebuilt = {int(number): metric for number, metric in REBUILT.of(study).items()}
     num_finished = sum(trial.state.is_finished() for trial in trials)
     return Outcome(
         name=study.study_name,
@@ -85,7 +101,18 @@ def outcome_of(study: optuna.Study) -> Outcome:
         computed_s=sum(SECONDS.of(trial) or 0.0 for trial in trials),
         saved_s=sum(SAVED_SECONDS.of(trial) for trial in trials),
         failures=tuple(Failure(reason=reason, trials=tuple(numbers)) for reason, numbers in reasons.items()),
+        rebuilt=tuple(sorted(rebuilt)),
+        changed=tuple(
+            trial.number
+            for trial in trials
+            if trial.number in rebuilt and abs(rebuilt[trial.number] - _last(trial)) > SAME_METRIC
+        ),
     )
+
+
+def _last(trial: FrozenTrial) -> float:
+    curve = trial.intermediate_values
+    return curve[max(curve)]
 
 
 def _duration(seconds: float) -> str:

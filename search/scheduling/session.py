@@ -164,9 +164,9 @@ class Session:
         if not reason:
             self._same_failures = [*(before if run.trouble in before else ()), run.trouble]
             if len(self._same_failures) == MAX_SAME_FAILURES:
+                remedy = "solve this, then run the same command to resume"
                 self.halted = (
-                    f"{MAX_SAME_FAILURES} trials in a row failed for one reason: {run.trouble}; solve this, "
-                    "then run the same command to resume"
+                    f"{MAX_SAME_FAILURES} trials in a row failed for one reason: {run.trouble}; {remedy}"
                 )
 
     def halt(self, number: int, reason: str) -> None:
@@ -240,7 +240,7 @@ class Session:
         elif report.stage != "finetune" and is_last and self.used_up:
             self._suspend(run)
             return
-        self._tell(run, "RUNNING")
+        self._tell(run, "RUNNING", message=report.note)
         if report.stage == "finetune" and is_last:
             self._complete(run)
 

@@ -61,6 +61,8 @@ DIGESTS: Final = StudyAttribute[Mapping[str, str]]("digests", {})
 WARM_START: Final = StudyAttribute[WarmStart | None]("warm_start", None)
 ELAPSED_S: Final = StudyAttribute[float]("elapsed_s", 0.0)  # of all runs of the sweep so far
 ENDED_BY: Final = StudyAttribute[EndedBy | None]("ended_by", None)  # None until a run of the sweep has ended
+# Trials whose last stage was lost or damaged and was built again, with the metric that it then had.
+REBUILT: Final = StudyAttribute[Mapping[str, float]]("rebuilt", {})
 # The id of the list of stages that the sweep leaves in an object store; "" if it never did.
 REFERENCES_ID: Final = StudyAttribute[str]("references_id", "")
 RAY_DASHBOARD: Final = StudyAttribute[str]("ray_dashboard", "")  # its address while the sweep runs

@@ -28,6 +28,7 @@ from search.study.folder import driver_lock, sweep_dir
 from search.study.references import ReferenceFile
 from search.study.study import open_study
 from search.study.update import Listener
+from search.sweep.rebuild import rebuild_lost
 
 REFIT_SHARE: Final = 0.02  # of a sweep's time that the refit of its winner may add
 
@@ -101,6 +102,15 @@ def run_sweep(
             session.close()
         if session.halted:
             raise SweepError(session.halted)
+        rebuild_lost(
+            study,
+            experiment,
+            sources,
+            store=store,
+            plan_of=plan_of,
+            address=address,
+            on_progress=on_progress,
+        )
     board = build_leaderboard(experiment.storage, experiment.name)
     write_note(experiment.storage, experiment.name, board)
     if searched_s:

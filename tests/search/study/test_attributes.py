@@ -63,6 +63,7 @@ def test_names_of_stored_studies_do_not_change() -> None:
         "ray_dashboard",
         "read",
         "reason",
+        "rebuilt",
         "references_id",
         "saved_seconds",
         "seconds",
