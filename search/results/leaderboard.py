@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
+import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from crtcore.config import Experiment
 from crtcore.data.caveat import caveat
 from crtcore.errors import CrtError, StorageError
 from crtcore.evaluation.selection import BbcEstimate, bbc_cv
@@ -62,7 +64,8 @@ class Leaderboard:
 
     `predictions` are the out-of-fold predictions of the complete trials, `corrected` is the BBC-CV estimate
     from them, and `rules` compares the best trial with the rules. All are None while no trial is complete.
-    `caveat` is what must be said about the data; it may be empty.
+    `caveat` is what must be said about the data; it may be empty. `experiment` is the sweep's config, None
+    while no trial is complete or if it cannot be read.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Leaderboard:
     corrected: BbcEstimate | None = None
     rules: Rules | None = None
     caveat: str = ""
+    experiment: Experiment | None = None
 
     @property
     def best(self) -> Row | None:
@@ -140,34 +144,48 @@ class Leaderboard:
 
 
 def build_leaderboard(storage: str, name: str) -> Leaderboard:
-    """The leaderboard of sweep `name`, finished or running.
+    """The leaderboard of sweep `name`, finished or running, with its config as it is stored.
+
+    If the config cannot be read, the ranking stands without rules. SweepError if there is no such sweep;
+    otherwise raises the errors of `rank`.
+    """
+    board = rank(open_study(storage, name, create=False), stage_store(storage))
+    if board.best is None:
+        return board
+    try:
+        experiment = stored_experiment(storage, name)
+    except CrtError as error:
+        return replace(board, rules=no_rules(error))
+    return with_rules(board, experiment)
+
+
+def rank(study: optuna.Study, store: StageStore) -> Leaderboard:
+    """The trials of a study, without rules.
 
     Trials that share one finetune stage are one configuration and count once in the corrected estimate.
-    Pruned and failed trials have no final predictions, so they are not part of it. SweepError if there is no
-    such sweep or its trials were not scored on the same folds; StorageError if the predictions of a complete
-    trial are missing.
+    Pruned and failed trials have no final predictions, so they are not part of it. SweepError if the trials
+    were not scored on the same folds; StorageError if the predictions of a complete trial are missing.
     """
-    store = stage_store(storage)
-    trials = open_study(storage, name, create=False).get_trials(deepcopy=False)
+    trials = study.get_trials(deepcopy=False)
     rows = sorted((_row(store, trial) for trial in trials), key=_rank)
-    board = Leaderboard(name=name, rows=tuple(rows))
+    board = Leaderboard(name=study.study_name, rows=tuple(rows))
     if board.best is None:
         return board
     predictions = read_aligned(store, _digests(rows))
-    board = replace(
-        board,
-        predictions=predictions,
-        corrected=bbc_cv(
-            predictions.label_P, predictions.scores(), num_folds=predictions.num_folds, seed=DRAWS_SEED
-        ),
+    corrected = bbc_cv(
+        predictions.label_P, predictions.scores(), num_folds=predictions.num_folds, seed=DRAWS_SEED
     )
-    try:
-        experiment = stored_experiment(storage, name)
-    except CrtError as error:  # the ranking does not need the config
-        return replace(board, rules=no_rules(error))
+    return replace(board, predictions=predictions, corrected=corrected)
+
+
+def with_rules(board: Leaderboard, experiment: Experiment) -> Leaderboard:
+    """A ranking with what the sweep's config adds to it; unchanged while no trial is complete."""
+    if board.predictions is None:
+        return board
     return replace(
         board,
-        rules=compare_rules(experiment, predictions, board.winner),
+        experiment=experiment,
+        rules=compare_rules(experiment, board.predictions, board.winner),
         caveat=caveat(experiment),
     )
 

@@ -2,11 +2,13 @@
 
 import logging
 
+from crtcore.data.sources import Sources
 from crtcore.errors import CrtError, SweepError
 from crtcore.pipeline import OnProgress
 from crtcore.prediction.network import BeatModel
 from crtcore.prediction.refit import load_refit, refit_stage, run_refit
 from crtcore.stages.stage import Stage
+from crtcore.stages.store import StageStore
 from crtcore.training.engine.device import use_device
 from search.results.leaderboard import Leaderboard
 from search.results.winner import Winner, winner_of
@@ -57,18 +59,21 @@ def refit_if_cheap(
     storage: str,
     *,
     budget_s: float,
+    sources: Sources | None = None,
+    store: StageStore | None = None,
     on_progress: OnProgress = lambda what, done, total: None,
 ) -> bool:
     """Refit the winner if that takes at most about `budget_s` here. Returns whether it was done.
 
     The report, the bundle and the dashboard's Grad-CAM need the refitted network. The time is estimated from
     the time of the trial's folds. If the sweep had GPUs and this machine has none, nothing is done. A
-    CrtError is logged as a warning, because the leaderboard is complete without the refit.
+    CrtError is logged as a warning, because the leaderboard is complete without the refit. `sources` and
+    `store` are those of `winner_of`.
     """
     if leaderboard.best is None:
         return False
     try:
-        winner = winner_of(leaderboard, storage)
+        winner = winner_of(leaderboard, storage, sources=sources, store=store)
         is_as_fast = winner.device_resources() == winner.base.resources.trial
         if not has_grad_cam(winner) or not is_as_fast or _refit_s(winner) > budget_s:
             return False

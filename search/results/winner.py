@@ -82,16 +82,26 @@ def find_winner(storage: str, name: str) -> Winner:
     return winner_of(build_leaderboard(storage, name), storage)
 
 
-def winner_of(leaderboard: Leaderboard, storage: str) -> Winner:
-    """The winner of a leaderboard of `storage`. Raises the errors of `find_winner`."""
+def winner_of(
+    leaderboard: Leaderboard,
+    storage: str,
+    *,
+    sources: Sources | None = None,
+    store: StageStore | None = None,
+) -> Winner:
+    """The winner of a leaderboard of `storage`. Raises the errors of `find_winner`.
+
+    Give `sources` and `store` if the sweep's recordings were read and its store opened before.
+    """
     row, name = leaderboard.best, leaderboard.name
     if row is None:
         raise SweepError(
             f"{leaderboard.sentences()[0]} Run `crtsearch sweep` again until a trial is complete"
         )
-    base = stored_experiment(storage, name)
+    # If the leaderboard has no config, this raises the reason.
+    base = leaderboard.experiment or stored_experiment(storage, name)
     experiment = override(base, row.params)
-    sources = read_sources(experiment)
+    sources = sources or read_sources(experiment)
     stages = plan(experiment, sources)
     if stages.finetune.digest != row.stages["finetune"]:
         raise SweepError(
@@ -105,7 +115,7 @@ def winner_of(leaderboard: Leaderboard, storage: str) -> Winner:
         experiment=experiment,
         sources=sources,
         plan=stages,
-        store=open_store(experiment),
+        store=store or open_store(experiment),
     )
 
 

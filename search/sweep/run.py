@@ -18,7 +18,7 @@ from search.cluster.preparation import RayJobs
 from search.dashboard.artifacts import ArtifactLinks
 from search.dashboard.note import write_note
 from search.dashboard.tensorboard import EventFiles
-from search.results.leaderboard import Leaderboard, build_leaderboard
+from search.results.leaderboard import Leaderboard, rank, with_rules
 from search.results.refit import refit_if_cheap
 from search.scheduling.sampling.objectives import directions, foreknown
 from search.scheduling.sampling.warm_start import first_points
@@ -111,10 +111,17 @@ def run_sweep(
             address=address,
             on_progress=on_progress,
         )
-    board = build_leaderboard(experiment.storage, experiment.name)
+        board = with_rules(rank(study, store), experiment)
     write_note(experiment.storage, experiment.name, board)
     if searched_s:
-        refit_if_cheap(board, experiment.storage, budget_s=REFIT_SHARE * searched_s, on_progress=on_progress)
+        refit_if_cheap(
+            board,
+            experiment.storage,
+            budget_s=REFIT_SHARE * searched_s,
+            sources=sources,
+            store=store,
+            on_progress=on_progress,
+        )
     return board
 
 

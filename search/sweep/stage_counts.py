@@ -52,19 +52,17 @@ def variants_of(experiment: Experiment) -> Iterator[Experiment]:
         for key, options in experiment.search.space.items()
         if key.startswith(SHARED_SECTIONS) or key in SHARED_KEYS
     }
-    heads = (experiment.finetune.head, *experiment.search.space.get(HEAD_KEY, ()))
+    own_head = experiment.finetune.head
+    options = _options(experiment.search.space.get(HEAD_KEY, (own_head,)))
+    heads = sorted(options, key=lambda head: head != own_head)  # the experiment's own head first
     for values in itertools.product(*shared.values()):
         combination = dict(zip(shared, values, strict=True))
-        variants = (_variant(experiment, {**combination, HEAD_KEY: head}) for head in heads)
-        yield from itertools.islice(filter(None, variants), 1)
-
-
-def _variant(experiment: Experiment, values: dict[str, object]) -> Experiment | None:
-    """The experiment with these settings, None if they exclude each other."""
-    try:
-        return override(experiment, values)
-    except ConfigError:
-        return None
+        for head in heads:
+            try:
+                yield override(experiment, {**combination, HEAD_KEY: head})
+            except ConfigError:  # this head does not allow these frozen_groups
+                continue
+            break
 
 
 def _options(options: FloatRange | Choices) -> tuple[bool | int | float | str, ...]:

@@ -5,6 +5,7 @@ import functools
 import optuna
 
 from crtcore.config import Experiment
+from crtcore.data.sources import Sources
 from crtcore.pipeline import open_store, plan, prepare, read_sources, run_trial
 from crtcore.training.engine.device import use_device
 from search.scheduling.session import Session
@@ -27,9 +28,17 @@ def sweep_here(experiment: Experiment) -> None:
         plan_of=functools.partial(plan, sources=sources),
         prepare=functools.partial(prepare, store),
     )
+    run_here(session, experiment, sources)
+    session.close()
+
+
+def run_here(
+    session: Session, experiment: Experiment, sources: Sources, *, address: str | None = None
+) -> None:
+    """Run trials until the session is done, as `run_on_ray` does. A trial plans its stages itself."""
     device = use_device(experiment.resources.trial)
     while (proposal := session.next(1)) is not None:
-        for report in run_trial(store, proposal.experiment, proposal.plan, device):
+        stages = plan(proposal.experiment, sources)
+        for report in run_trial(open_store(experiment), proposal.experiment, stages, device):
             if not session.report(proposal.number, report, node="here"):
                 break
-    session.close()

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ from ray._private.utils import get_num_cpus
 
 from crtcore.config import Experiment
 from crtcore.configfile import override
+from crtcore.data.sources import content_hash
 from crtcore.errors import SweepError
+from search.results.refit import load_refitted
+from search.results.winner import find_winner
 from search.study.folder import STUDY_FILE, driver_lock, sweep_dir
 from search.study.study import open_study
 from search.study.update import TrialUpdate
 from search.sweep.run import _study_errors, run_sweep
-from tests.search.sweep_here import sweep_here
+from tests.search.sweep_here import run_here, sweep_here
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 NOWHERE = "127.0.0.1:1"  # an address at which no Ray answers
@@ -117,6 +121,28 @@ def test_a_sweep_that_lost_its_driver_and_a_process_equals_one_without_ray(
 
     again = run_sweep(killed, address=NOWHERE)  # would fail if it looked for a Ray
     assert again.to_json() == leaderboard.to_json()
+
+
+def test_each_recording_is_hashed_once_in_a_sweep_and_its_refit(
+    tiny: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: Counter[str] = Counter()
+
+    def counted(path: Path, *, annotated: bool) -> str:
+        hashed[str(path)] += 1
+        return content_hash(path, annotated=annotated)
+
+    monkeypatch.setattr("crtcore.data.sources.content_hash", counted)
+    monkeypatch.setattr("search.cluster.tuner.run_on_ray", run_here)
+    monkeypatch.setattr("search.sweep.run.REFIT_SHARE", 1e6)  # the refit is done, however long it takes
+    experiment = small_sweep(tiny)
+    board = run_sweep(experiment)
+    assert len(hashed) == 4 + 12
+    assert set(hashed.values()) == {1}
+    assert board.count("COMPLETE") >= 1 and board.experiment == experiment
+    winner = find_winner(experiment.storage, experiment.name)
+    assert load_refitted(winner) is not None
+    assert winner.leaderboard.to_json() == board.to_json()
 
 
 def test_a_sweep_that_another_process_runs_is_left_alone(tiny: Experiment) -> None:

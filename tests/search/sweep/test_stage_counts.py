@@ -70,3 +70,23 @@ def test_what_is_in_the_store_is_counted_as_built(tiny: Experiment) -> None:
         count.name: (count.num_built, count.num_stages) for count in stage_counts(store, experiment, sources)
     }
     assert counts == {"shard": (16, 16), "prepare": (2, 2), "pretrain": (1, 2), "features": (0, 2)}
+
+
+@pytest.mark.parametrize(
+    ("head", "heads", "expected"),
+    [
+        ("linear", None, {4, 5}),
+        ("svm", None, {5}),  # the head of all trials
+        ("svm", ["svm", "random_forest"], {5}),
+        ("svm", ["svm", "linear"], {4, 5}),
+        ("linear", ["svm"], {5}),
+    ],
+)
+def test_frozen_groups_that_no_head_allows_are_left_out(
+    tiny: Experiment, head: str, heads: list[str] | None, expected: set[int]
+) -> None:
+    space = {"finetune.frozen_groups": [4, 5], **({} if heads is None else {"finetune.head": heads})}
+    experiment = override(tiny, {"finetune.head": head, "search.space": space})
+    variants = list(variants_of(experiment))
+    assert {variant.finetune.frozen_groups for variant in variants} == expected
+    assert len(variants) == len(expected)
