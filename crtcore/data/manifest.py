@@ -38,9 +38,10 @@ class Patient:
 
 @dataclass(frozen=True, kw_only=True)
 class ManifestRow:
-    """A recording and its patient; `where` names the manifest and the row, for messages."""
+    """A recording and its patient; `where` names the manifest and the row's number, for messages."""
 
     where: str
+    number: int
     recording: str
     patient: Patient
 
@@ -72,7 +73,7 @@ def read_manifest(experiment: Experiment) -> tuple[ManifestRow, ...]:
                 "remove one of the rows"
             )
         listed[recording] = row.number
-        found.append(ManifestRow(where=where, recording=recording, patient=patient))
+        found.append(ManifestRow(where=where, number=row.number, recording=recording, patient=patient))
     absent = (wanted or set()) - first.keys()
     if absent:
         raise DataError(f"{manifest} has no patient {min(absent)}; take that name out of cohort.patients")

@@ -17,13 +17,16 @@ from crtcore.stages.store import sha256_of
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One recording on disk. `label` is the patient's outcome (0 or 1), -1 where beats carry labels."""
+    """One recording on disk. `label` is the patient's outcome (0 or 1), -1 where beats carry labels; `row` is
+    the manifest's row, 0 for a record of the database.
+    """
 
     record_id: str
     patient_id: str
     path: Path
     label: int = -1
     sha256: str
+    row: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +105,7 @@ def cohort_sources(experiment: Experiment) -> tuple[tuple[Source, ...], tuple[Pa
                 path=path,
                 label=row.patient.label,
                 sha256=sha256,
+                row=row.number,
             )
         )
     leads = experiment.cohort.leads or lead_names(sources[0].path)

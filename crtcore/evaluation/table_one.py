@@ -58,6 +58,20 @@ def table_one(patients: Sequence[Patient]) -> tuple[TableRow, ...]:
     return tuple(rows)
 
 
+def left_out_columns(patients: Sequence[Patient]) -> tuple[str, ...]:
+    """The clinical columns that are not in Table 1, each with the reason."""
+    reasons = []
+    for name in dict.fromkeys(name for patient in patients for name in patient.clinical):
+        present = [value for patient in patients if (value := patient.clinical.get(name)) is not None]
+        words = {value for value in present if not isinstance(value, float)}
+        if not present:
+            reasons.append(f"{name} (no value)")
+        elif words and len(set(present)) > MAX_CATEGORIES:
+            example = min(map(str, words))[:40]
+            reasons.append(f"{name} (text of {len(set(present))} kinds, such as {example!r})")
+    return tuple(reasons)
+
+
 def _groups(values: Sequence[Any], patients: Sequence[Patient]) -> tuple[list[Any], list[Any]]:
     """The values of patients with label 1 and of those with label 0, without missing values."""
     both = [

@@ -1,6 +1,6 @@
 """Everything that the report of a sweep says, gathered once: sentences, tables, figures, and numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -8,7 +8,7 @@ from crtcore.data.caveat import is_simulated, outcome_sentence
 from crtcore.evaluation.metrics import MeanSd
 from crtcore.evaluation.performance import beat_performance, performance
 from crtcore.evaluation.permutation import selection_test
-from crtcore.evaluation.table_one import table_one
+from crtcore.evaluation.table_one import left_out_columns, table_one
 from crtcore.pipeline import OnProgress
 from crtcore.training.finetuning.predictions import read_out_of_fold
 from search.report.competitors import compete
@@ -21,9 +21,11 @@ from search.report.verdict import verdict
 from search.results.provenance import provenance
 from search.results.winner import Winner, find_winner
 
-TEST_SEED: Final = (
-    0  # of permutations and bootstrap draws; fixed, so that the same sweep gets the same report
+NOT_REVIEWED: Final = (
+    "This sweep ran before recordings were compared with each other: copies and implausible amplitudes were "
+    "not looked for. Run the same sweep command again: it does so, and computes nothing else."
 )
+TEST_SEED: Final = 0  # of permutations and draws; fixed, so that the same sweep gets the same report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +57,20 @@ def gather(storage: str, name: str, *, on_progress: OnProgress = lambda what, do
     test = selection_test(label_P, predictions.scores(), seed=TEST_SEED)
     metrics = performance(label_P, predictions.score_RPC[:, :, board.winner], fold_RP, seed=TEST_SEED)
     by_beat = _by_beat(winner)
-    sentences = verdict(winner.corrected, test, competition, pretrained=winner.is_pretrained)
+    sentences = (
+        *verdict(winner.corrected, test, competition, pretrained=winner.is_pretrained),
+        *_data_sentences(board.findings),
+    )
     sharing, hours_saved = sharing_table(board, winner.store)
     num_positive = int(label_P.sum())
     origin = provenance(winner)
     tables = {
         "table1_cohort": cohort_table(
-            table_one(patients), winner.base.cohort.class_names, num_positive, len(patients) - num_positive
+            table_one(patients),
+            winner.base.cohort.class_names,
+            num_positive,
+            len(patients) - num_positive,
+            left_out=left_out_columns(patients),
         ),
         "table2_networks": paper_table(board, winner.base),
         "winner": performance_table(metrics),
@@ -84,6 +93,7 @@ def gather(storage: str, name: str, *, on_progress: OnProgress = lambda what, do
             "name": name,
             "simulated_data": is_simulated(winner.base),
             "caveat": board.caveat,
+            "findings": board.findings,
             "sentences": list(sentences),
             "corrected": asdict(winner.corrected),
             "permutation_test": asdict(test),
@@ -96,6 +106,12 @@ def gather(storage: str, name: str, *, on_progress: OnProgress = lambda what, do
             "by_beat": None if by_beat is None else {key: asdict(each) for key, each in by_beat.items()},
         },
     )
+
+
+def _data_sentences(findings: Sequence[str] | None) -> tuple[str, ...]:
+    if findings is None:
+        return (NOT_REVIEWED,)
+    return tuple(f"Found in the recordings: {finding}" for finding in findings)
 
 
 def _by_beat(winner: Winner) -> Mapping[str, MeanSd] | None:

@@ -5,6 +5,7 @@ from typing import Final
 from crtcore.evaluation.permutation import SelectionTest
 from crtcore.evaluation.selection import BbcEstimate
 from search.report.competitors import Competition
+from search.results.leaderboard import WORSE_THAN_CHANCE
 
 SMALL_P: Final = 0.05
 NOT_PRETRAINED: Final = (
@@ -38,6 +39,8 @@ def verdict(
 
 
 def _found(corrected: BbcEstimate, test: SelectionTest) -> str:
+    if corrected.high < 0.5:
+        return f"Nothing was found. {WORSE_THAN_CHANCE}"
     if corrected.low <= 0.5:
         return (
             "Nothing was found: the interval of the corrected AUC includes 0.5, so the search did not show "

@@ -17,7 +17,7 @@ from crtcore.stages.stage import StageKey
 from crtcore.stages.store import StageStore
 from search.results.out_of_fold import AlignedPredictions, read_aligned
 from search.results.rules import Rules, compare_rules, no_rules
-from search.study.attributes import REASON, SECONDS, STAGES
+from search.study.attributes import DATA_FINDINGS, REASON, SECONDS, STAGES
 from search.study.config import stored_experiment
 from search.study.folder import stage_store
 from search.study.study import open_study
@@ -25,6 +25,9 @@ from search.study.update import STATES, State, state_of
 
 METRICS: Final = ("accuracy", "sensitivity", "specificity", "pooled_auc")
 COUNTS: Final = ("num_patients", "num_beats", "num_images")
+WORSE_THAN_CHANCE: Final = (
+    "The interval lies below 0.5: worse than chance. Check whether labels 0 and 1 are swapped in some rows."
+)
 DRAWS_SEED: Final = 0  # of the bootstrap; fixed, so that the same sweep always gets the same estimate
 
 
@@ -66,6 +69,7 @@ class Leaderboard:
     from them, and `rules` compares the best trial with the rules. All are None while no trial is complete.
     `caveat` is what must be said about the data; it may be empty. `experiment` is the sweep's config, None
     while no trial is complete or if it cannot be read.
+    `findings` are what the review of the recordings found, None if the sweep ran before there was one.
     """
 
     name: str
@@ -75,6 +79,7 @@ class Leaderboard:
     rules: Rules | None = None
     caveat: str = ""
     experiment: Experiment | None = None
+    findings: tuple[str, ...] | None = None
 
     @property
     def best(self) -> Row | None:
@@ -104,9 +109,6 @@ class Leaderboard:
         counts = best.counts
         plural = "" if corrected.num_configurations == 1 else "s"
         configurations = f"{corrected.num_configurations} complete configuration{plural}"
-        chance = (
-            " The interval includes 0.5: better than chance is not shown." if corrected.low <= 0.5 else ""
-        )
         return (
             (
                 f"Best of {self.name}: trial {best.number}, AUC {best.auc:.3f} ± {best.auc_sd:.3f} "
@@ -117,9 +119,10 @@ class Leaderboard:
                 f"Corrected for the search: AUC {corrected.estimate:.3f}, 95 % interval {corrected.low:.3f} "
                 f"to {corrected.high:.3f} (BBC-CV, {configurations}, {corrected.num_draws} draws of "
                 f"{corrected.num_patients} patients). Expect this on new patients; the best pooled AUC that "
-                f"the search saw, {corrected.naive:.3f}, is partly luck.{chance}"
+                f"the search saw, {corrected.naive:.3f}, is partly luck.{_beside_chance(corrected)}"
             ),
             *([self.caveat] if self.caveat else []),
+            *(f"Found in the recordings: {finding}" for finding in self.findings or ()),
         )
 
     def to_json(self) -> str:
@@ -134,6 +137,7 @@ class Leaderboard:
             "corrected": None if self.corrected is None else asdict(self.corrected),
             "baselines": None if self.rules is None else self.rules.as_json(),
             "caveat": self.caveat,
+            "findings": self.findings,
             "sentences": list(self.sentences()),
             "rows": [row.as_json() for row in self.rows],
         }
@@ -168,7 +172,10 @@ def rank(study: optuna.Study, store: StageStore) -> Leaderboard:
     """
     trials = study.get_trials(deepcopy=False)
     rows = sorted((_row(store, trial) for trial in trials), key=_rank)
-    board = Leaderboard(name=study.study_name, rows=tuple(rows))
+    findings = DATA_FINDINGS.of(study)
+    board = Leaderboard(
+        name=study.study_name, rows=tuple(rows), findings=None if findings is None else tuple(findings)
+    )
     if board.best is None:
         return board
     predictions = read_aligned(store, _digests(rows))
@@ -188,6 +195,12 @@ def with_rules(board: Leaderboard, experiment: Experiment) -> Leaderboard:
         rules=compare_rules(experiment, board.predictions, board.winner),
         caveat=caveat(experiment),
     )
+
+
+def _beside_chance(corrected: BbcEstimate) -> str:
+    if corrected.high < 0.5:
+        return f" {WORSE_THAN_CHANCE}"
+    return " The interval includes 0.5: better than chance is not shown." if corrected.low <= 0.5 else ""
 
 
 def _digests(rows: Iterable[Row]) -> dict[int, str]:

@@ -65,6 +65,8 @@ ENDED_BY: Final = StudyAttribute[EndedBy | None]("ended_by", None)  # None until
 REBUILT: Final = StudyAttribute[Mapping[str, float]]("rebuilt", {})
 # The id of the list of stages that the sweep leaves in an object store; "" if it never did.
 REFERENCES_ID: Final = StudyAttribute[str]("references_id", "")
+# What `crtcore.data.cohort_review` found, in sentences; None in studies made before it existed.
+DATA_FINDINGS: Final = StudyAttribute[list[str] | None]("data_findings", None)
 RAY_DASHBOARD: Final = StudyAttribute[str]("ray_dashboard", "")  # its address while the sweep runs
 
 # Of a trial, from its proposal on.

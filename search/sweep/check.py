@@ -39,6 +39,7 @@ class CheckResult:
     num_recordings: int
     leads: tuple[str, ...]
     flags: Mapping[str, tuple[str, ...]]
+    findings: tuple[str, ...]
     num_trials: int
     num_trials_done: int
     num_combinations: int | None
@@ -62,6 +63,7 @@ class CheckResult:
             f"Database: {database}.",
             f"Cohort: {cohort}; {self.num_recordings} recordings of {len(self.leads)} leads.",
             f"Flagged recordings: {flagged or 'none'}.",
+            *(f"Found in the recordings: {finding}" for finding in self.findings),
             f"Sweep {self.name}: {left} of {self.num_trials} trials left to run, over {space}.",
             f"Stages built in {self.storage}: {stages}.",
             (
@@ -95,7 +97,7 @@ def check(
         require_place(experiment.resources.trial, known_nodes)
     sources = read_sources(experiment)
     num_beats = read_database(sources, on_progress)
-    flags, durations_s = read_cohort(sources, on_progress)
+    flags, findings, durations_s = read_cohort(sources, on_progress)
     _require_folds(experiment, sources)
     store = open_store(experiment)
     num_trials_done = _num_trials_done(experiment)
@@ -109,6 +111,7 @@ def check(
         num_recordings=len(sources.cohort),
         leads=sources.cohort_leads,
         flags=flags,
+        findings=findings,
         num_trials=experiment.search.trials,
         num_trials_done=num_trials_done,
         num_combinations=_num_combinations(experiment),

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from crtcore.data.beat_images import detected_rhythm
+from crtcore.data.cohort_review import CohortReview
 from crtcore.data.sources import Source, Sources
 from crtcore.pipeline import OnProgress
 from crtcore.signal.beats import AAMI_CLASSES, aami_labels
@@ -23,8 +24,13 @@ def read_database(sources: Sources, on_progress: OnProgress) -> dict[str, int]:
     return {name: count[name] for name in AAMI_CLASSES}
 
 
-def read_cohort(sources: Sources, on_progress: OnProgress) -> tuple[dict[str, tuple[str, ...]], list[float]]:
-    """The quality flags of each flagged recording, on the leads in use, and the length of every recording."""
+def read_cohort(
+    sources: Sources, on_progress: OnProgress
+) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...], list[float]]:
+    """The quality flags of each flagged recording, on the leads that are used; what is wrong with the
+    recordings together; and how long each lasts.
+    """
+    review = CohortReview(sources)
     flags: dict[str, tuple[str, ...]] = {}
     durations_s = []
     recordings = _recordings(sources.cohort, "read cohort", on_progress, annotated=False)
@@ -33,8 +39,9 @@ def read_cohort(sources: Sources, on_progress: OnProgress) -> tuple[dict[str, tu
         found = quality_flags(raw, num_r_peaks=len(detected_rhythm(raw).r_sample_B))
         if found:
             flags[source.record_id] = found
+        review.add(source, raw)
         durations_s.append(recording.num_samples / recording.sampling_rate_hz)
-    return flags, durations_s
+    return flags, review.findings(), durations_s
 
 
 def _recordings(

@@ -3,7 +3,7 @@
 import functools
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -11,6 +11,8 @@ import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 
 from crtcore.config import Experiment
+from crtcore.data.cohort_review import review_cohort
+from crtcore.data.sources import Sources
 from crtcore.errors import SweepError
 from crtcore.pipeline import OnProgress, open_store, plan, prepare, read_sources
 from crtcore.stages.trouble import is_disk_error, storage_trouble
@@ -23,8 +25,9 @@ from search.results.refit import refit_if_cheap
 from search.scheduling.sampling.objectives import directions, foreknown
 from search.scheduling.sampling.warm_start import first_points
 from search.scheduling.session import Session
+from search.study.attributes import DATA_FINDINGS
 from search.study.config import keep_identity
-from search.study.folder import driver_lock, sweep_dir
+from search.study.folder import driver_lock, sweep_dir, sweep_exists
 from search.study.references import ReferenceFile
 from search.study.study import open_study
 from search.study.update import Listener
@@ -65,6 +68,7 @@ def run_sweep(
         RayJobs(address, experiment.storage) as map_jobs,
         _study_errors(experiment.name),
     ):
+        findings = _findings(experiment, sources, on_progress)  # before a study is made on unusable data
         study = open_study(
             experiment.storage,
             experiment.name,
@@ -73,6 +77,8 @@ def run_sweep(
             directions=directions(experiment),
         )
         keep_identity(study, folder, experiment, plan_of(experiment))
+        if DATA_FINDINGS.of(study) is None:
+            DATA_FINDINGS.write(study, list(findings))
         _name_objectives(study, experiment)
         session = Session(
             study,
@@ -123,6 +129,15 @@ def run_sweep(
             on_progress=on_progress,
         )
     return board
+
+
+def _findings(experiment: Experiment, sources: Sources, on_progress: OnProgress) -> Sequence[str]:
+    """What is wrong with the cohort's recordings together: as the study says, or from the recordings."""
+    if sweep_exists(experiment.storage, experiment.name):
+        known = DATA_FINDINGS.of(open_study(experiment.storage, experiment.name, create=False))
+        if known is not None:
+            return known
+    return review_cohort(sources, on_progress)
 
 
 def _name_objectives(study: optuna.Study, experiment: Experiment) -> None:

@@ -22,9 +22,15 @@ METRICS: Final = {
 
 
 def cohort_table(
-    rows: Sequence[TableRow], class_names: tuple[str, str], num_positive: int, num_negative: int
+    rows: Sequence[TableRow],
+    class_names: tuple[str, str],
+    num_positive: int,
+    num_negative: int,
+    *,
+    left_out: Sequence[str] = (),
 ) -> Table:
-    """Table 1: the clinical variables of all patients and by outcome."""
+    """Table 1: the clinical variables of all patients and by outcome; `left_out` says which are not in it."""
+    omitted = f" Columns of the manifest that are not in it: {'; '.join(left_out)}." if left_out else ""
     return Table(
         title="Table 1. The cohort",
         headings=(
@@ -48,7 +54,8 @@ def cohort_table(
             )
             for row in rows
         ),
-        note="Mean ± SD, or number (share). Patients excluded because of poor recordings are not counted.",
+        note="Mean ± SD, or number (share). Patients excluded because of poor recordings are not counted."
+        + omitted,
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import chi2_contingency, fisher_exact, ttest_ind
 
 from crtcore.data.manifest import Patient
-from crtcore.evaluation.table_one import table_one
+from crtcore.evaluation.table_one import left_out_columns, table_one
 
 
 def cohort(column: str, positive: list[Any], negative: list[Any]) -> list[Patient]:
@@ -55,3 +55,17 @@ def test_a_column_without_difference_has_no_test(values: list[Any]) -> None:
 
 def test_free_text_is_left_out() -> None:
     assert table_one(cohort("remark", list("abcd"), list("efgh"))) == ()
+
+
+def test_columns_that_are_left_out_are_named_with_the_reason() -> None:
+    assert left_out_columns(cohort("remark", list("abcd"), list("efgh"))) == (
+        "remark (text of 8 kinds, such as 'a')",
+    )
+    mixed = cohort("age_years", [60.5, 70.0, 65.0, "72,5"], [50.0, 55.0, 80.0])
+    assert left_out_columns(mixed) == ("age_years (text of 7 kinds, such as '72,5')",)
+    assert left_out_columns(cohort("lvef_percent", [None, None], [None])) == ("lvef_percent (no value)",)
+    for kept in (
+        cohort("age_years", [60.5, None, 1e3], list(map(float, range(9)))),
+        cohort("sex", ["m"], ["f"]),
+    ):
+        assert left_out_columns(kept) == () and table_one(kept)

@@ -10,8 +10,10 @@ import crtcore.data.loader
 import search.results.provenance
 from crtcore.config import Experiment
 from crtcore.data.shards import ShardRows, read_shard
-from search.report.content import gather
+from search.report.content import NOT_REVIEWED, gather
 from search.results.leaderboard import build_leaderboard
+from search.study.attributes import DATA_FINDINGS
+from search.study.study import open_study
 
 
 def test_one_report_loads_each_image_set_once_and_takes_provenance_once(
@@ -56,3 +58,16 @@ def test_tables_and_numbers_agree_with_the_leaderboard(finished: Experiment) -> 
     assert content.results["winner"]["figures"]["accuracy"] == board.rows[0].metrics["accuracy"]
     assert content.results["hours_saved"] == content.hours_saved
     assert content.results["by_beat"]["auc"].keys() == {"mean", "sd"}
+
+
+def test_findings_of_the_recordings_are_in_the_report_and_so_is_that_nobody_looked(
+    finished: Experiment, tmp_path: Path
+) -> None:
+    storage = str(tmp_path / "storage")
+    shutil.copytree(finished.storage, storage)
+    assert gather(storage, finished.name).sentences[-1] == NOT_REVIEWED
+    study = open_study(storage, finished.name, create=False)
+    DATA_FINDINGS.write(study, ["The same signal twice under one patient: rows 2 and 6."])
+    content = gather(storage, finished.name)
+    assert content.sentences[-1].startswith("Found in the recordings: The same signal twice")
+    assert content.results["findings"] == ("The same signal twice under one patient: rows 2 and 6.",)

@@ -13,11 +13,11 @@ from search.report.verdict import NOT_PRETRAINED, verdict
 NOBODY = Competition(comparisons=(), missing={}, scores={})
 
 
-def corrected(low: float) -> BbcEstimate:
+def corrected(low: float, high: float = 0.9) -> BbcEstimate:
     return BbcEstimate(
         estimate=0.7,
         low=low,
-        high=0.9,
+        high=high,
         standard_error=0.1,
         naive=0.8,
         num_draws=1000,
@@ -53,6 +53,12 @@ def test_something_is_found_only_if_interval_and_permutation_agree(
     low: float, p_value: float, begins: str
 ) -> None:
     assert verdict(corrected(low), permuted(p_value), NOBODY, pretrained=True)[0].startswith(begins)
+
+
+def test_an_interval_below_chance_does_not_include_it() -> None:
+    said = verdict(corrected(0.2, high=0.4), permuted(0.9), NOBODY, pretrained=True)[0]
+    assert said.startswith("Nothing was found. The interval lies below 0.5: worse than chance.")
+    assert "includes 0.5" not in said
 
 
 def test_the_best_competitor_is_named_with_its_lead() -> None:

@@ -18,6 +18,7 @@ from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
 from crtcore.training.finetuning.predictions import OutOfFold, encode_out_of_fold
 from search.results.leaderboard import DRAWS_SEED, build_leaderboard
+from search.study.attributes import DATA_FINDINGS
 from search.study.study import open_study
 
 LABELS = np.array([1] * 12 + [0] * 8)
@@ -217,3 +218,23 @@ def test_json_holds_every_row_and_the_estimate(sweep: Sweep) -> None:
     assert content["rows"][0]["params"] == {"pretrain.depth": 18, "finetune.learning_rate": 0.1}
     assert content["rows"][0]["counts"] == {"num_patients": 20, "num_beats": 1234, "num_images": 14808}
     assert content["rows"][1]["reason"] == "diverged"
+
+
+def test_an_interval_below_chance_is_called_worse_than_chance(sweep: Sweep) -> None:
+    sweep.complete(0.1, scores(0, signal=-3.0))
+    said = " ".join(build_leaderboard(sweep.storage, "test").sentences())
+    assert "The interval lies below 0.5: worse than chance." in said
+    assert "includes 0.5" not in said
+
+
+def test_what_was_found_in_the_recordings_is_said_and_older_studies_say_nothing(sweep: Sweep) -> None:
+    sweep.complete(0.1, scores(0))
+    before = build_leaderboard(sweep.storage, "test")
+    assert before.findings is None
+    DATA_FINDINGS.write(sweep.study, ["Implausible amplitude: row 6 (II spans 31 mV)."])
+    after = build_leaderboard(sweep.storage, "test")
+    assert after.sentences() == (
+        *before.sentences(),
+        "Found in the recordings: Implausible amplitude: row 6 (II spans 31 mV).",
+    )
+    assert json.loads(after.to_json())["findings"] == ["Implausible amplitude: row 6 (II spans 31 mV)."]

@@ -53,6 +53,7 @@ def test_no_other_file_uses_an_attribute_by_its_name() -> None:
 
 def test_names_of_stored_studies_do_not_change() -> None:
     assert sorted(each.name for each in KNOWN) == [
+        "data_findings",
         "digests",
         "elapsed_s",
         "ended_by",

@@ -1,5 +1,6 @@
 """What `check` finds out about an experiment, before and after parts of it are built."""
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from crtcore.config import Experiment
+from crtcore.configfile import override
 from crtcore.errors import ConfigError, DataError, SweepError
 from crtcore.pipeline import open_store, plan, prepare, read_sources
 from search.study.study import open_study
@@ -131,3 +133,23 @@ def test_a_trial_that_can_never_be_placed_is_refused(tiny: Experiment) -> None:
         check(greedy, nodes=[{"CPU": 64.0, "GPU": 8.0}])
     big = changed(tiny, resources={"trial": {"cpus": 64}})
     assert check(big, nodes=[{"CPU": 2.0}, {"CPU": 64.0}]).num_patients == 12
+
+
+def test_findings_of_the_recordings_together_are_said(tiny: Experiment, tmp_path: Path) -> None:
+    lines = tiny.manifest_path.read_text().splitlines()
+    first = next(csv.DictReader(lines))
+    again = f"./{first['recording']}"
+    for patient, expected in ((first["patient_id"], None), ("somebody else", "under two patients")):
+        cells = first | {"recording": again, "patient_id": patient}
+        manifest = tiny.manifest_path.parent / f"{tmp_path.name}.csv"
+        manifest.write_text("\n".join([*lines, ",".join(cells.values())]) + "\n")
+        config = override(changed(tiny), {"cohort.manifest": manifest})
+        try:
+            if expected is None:
+                said = "Found in the recordings: The same signal twice under one patient: rows 2 and 14."
+                assert said in check(config).sentences()
+            else:
+                with pytest.raises(DataError, match=f"rows 2 and 14 of the manifest.*{expected}"):
+                    check(config)
+        finally:
+            manifest.unlink()

@@ -1,5 +1,6 @@
 """Sweeps with a real Ray, the real pipeline and a tiny data set: run whole, and killed and run again."""
 
+import csv
 import os
 import signal
 import subprocess
@@ -15,10 +16,11 @@ from ray._private.utils import get_num_cpus
 from crtcore.config import Experiment
 from crtcore.configfile import override
 from crtcore.data.sources import content_hash
-from crtcore.errors import SweepError
+from crtcore.errors import DataError, SweepError
 from search.results.refit import load_refitted
 from search.results.winner import find_winner
-from search.study.folder import STUDY_FILE, driver_lock, sweep_dir
+from search.study.attributes import DATA_FINDINGS
+from search.study.folder import STUDY_FILE, driver_lock, sweep_dir, sweep_exists
 from search.study.study import open_study
 from search.study.update import TrialUpdate
 from search.sweep.run import _study_errors, run_sweep
@@ -119,6 +121,7 @@ def test_a_sweep_that_lost_its_driver_and_a_process_equals_one_without_ray(
     assert not any(update.stage == "pretrain" for update in updates)  # read, not built again
     assert sorted(row.number for row in leaderboard.rows) == [0, 1, 2]
 
+    assert DATA_FINDINGS.of(open_study(killed.storage, killed.name, create=False)) == []
     again = run_sweep(killed, address=NOWHERE)  # would fail if it looked for a Ray
     assert again.to_json() == leaderboard.to_json()
 
@@ -143,6 +146,21 @@ def test_each_recording_is_hashed_once_in_a_sweep_and_its_refit(
     winner = find_winner(experiment.storage, experiment.name)
     assert load_refitted(winner) is not None
     assert winner.leaderboard.to_json() == board.to_json()
+
+
+def test_one_recording_under_two_patients_is_refused_before_a_study_is_made(
+    tiny: Experiment, tmp_path: Path
+) -> None:
+    lines = tiny.manifest_path.read_text().splitlines()
+    first = next(csv.DictReader(lines))
+    twice = first | {"patient_id": "other", "recording": f"./{first['recording']}.dat"}
+    records = tmp_path / first["recording"].split("/")[0]
+    records.symlink_to(tiny.manifest_path.parent / records.name)
+    (tmp_path / "m.csv").write_text("\n".join([*lines, ",".join(twice.values())]) + "\n")
+    leaking = override(small_sweep(tiny), {"cohort.manifest": tmp_path / "m.csv"})
+    with pytest.raises(DataError, match=r"rows 2 and 14 of the manifest.*under two patients"):
+        run_sweep(leaking, address=NOWHERE)
+    assert not sweep_exists(leaking.storage, leaking.name)
 
 
 def test_a_sweep_that_another_process_runs_is_left_alone(tiny: Experiment) -> None:

@@ -92,3 +92,11 @@ def test_competitors_come_with_the_difference_or_with_what_they_lack() -> None:
         ("LBBB alone", "not available: it needs lbbb", "", "", "", "", ""),
     )
     assert table.note.startswith("The same 71 patients")
+
+
+def test_table_one_names_the_columns_that_are_not_in_it() -> None:
+    table = cohort_table((), ("ill", "well"), 6, 4, left_out=("remark (text of 8 kinds)", "x (no value)"))
+    assert table.note.endswith(
+        "Columns of the manifest that are not in it: remark (text of 8 kinds); x (no value)."
+    )
+    assert "not in it" not in cohort_table((), ("ill", "well"), 6, 4).note
