@@ -25,7 +25,8 @@ class CheckResult:
     """What there is to know about a usable experiment before it runs.
 
     `num_beats` counts the annotated beats of each AAMI class, `num_responders` the patients with label 1.
-    `flags` are the quality flags of each flagged recording. `num_trials_done` trials were finished by an
+    `flags` are the quality flags of each flagged recording, `findings` what is wrong with the recordings
+    together: copies, implausible amplitudes. `num_trials_done` trials were finished by an
     earlier run of the same sweep. `num_combinations` is None if the search space has a continuous range.
     `estimate` is None if a trial needs a GPU and this machine has none to time it on.
     """
