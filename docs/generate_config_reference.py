@@ -16,8 +16,8 @@ OPENING = """# Configuration
 
 <!-- Written by docs/generate_config_reference.py; change crtcore/config.py and run it again. -->
 
-A config is a YAML file; `--set section.key=value` on the command line goes before the file, and the file
-before these defaults. An unknown key is an error that names the nearest one. The resolved config is stored
+A config is a YAML file. `--set section.key=value` on the command line wins over the file, and the file wins
+over the defaults below. An unknown key is an error that names the nearest one. The resolved config is stored
 with every sweep.
 """
 
