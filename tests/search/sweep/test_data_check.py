@@ -48,9 +48,11 @@ def test_a_flat_lead_is_flagged_only_where_it_is_used(tiny: Experiment, tmp_path
     def flags_of(*leads: str) -> dict[str, tuple[str, ...]]:
         sources = read_sources(override(tiny, {"data": data, "cohort.leads": leads}))
         seen: list[Progress] = []
-        flags, durations_s = read_cohort(sources, lambda *progress: seen.append(progress))
+        flags, findings, durations_s = read_cohort(sources, lambda *progress: seen.append(progress))
         assert seen == [("read cohort", done, 12) for done in range(13)]
         assert durations_s == pytest.approx([10.0] * 12)
+        # Where the flat lead is used, its amplitude of 0 mV is a finding too.
+        assert [found.split(":")[0] for found in findings] == ["Implausible amplitude"] * len(flags)
         return flags
 
     assert flags_of("II", "V1") == {}
