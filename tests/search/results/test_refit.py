@@ -60,10 +60,9 @@ def test_missing_data_are_logged_and_the_leaderboard_stays(
     finished: Experiment, storage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     board = build_leaderboard(storage, finished.name)
-    config = Path(storage, "sweeps", finished.name, "config.yaml")
-    config.write_text(config.read_text().replace("cohort/cohort.csv", "cohort/gone.csv"))
+    moved = replace(board, experiment=override(finished, {"cohort.manifest": "cohort/gone.csv"}))
     with caplog.at_level(logging.WARNING):
-        assert not refit_if_cheap(board, storage, budget_s=60.0)
+        assert not refit_if_cheap(moved, storage, budget_s=60.0)
     assert "the winner was not refitted on all patients" in caplog.text
     assert "gone.csv" in caplog.text
 
