@@ -1,4 +1,4 @@
-"""Scores against wfdb's comparison and counts done by hand."""
+"""Scores against wfdb's comparison and counts by hand."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_counts_equal_those_of_wfdb(seed: int, missed: float, extra: int, jitter
     )
 
 
-def test_the_figures_by_hand() -> None:
+def test_the_statistics_by_hand() -> None:
     score = BeatScore(true_positives=90, false_negatives=10, false_positives=30)
     assert score.sensitivity == pytest.approx(0.9)
     assert score.positive_predictivity == pytest.approx(0.75)
@@ -66,7 +66,7 @@ def test_learning_period_and_flutter_are_left_out() -> None:
     assert everything == BeatScore(true_positives=2, false_negatives=2, false_positives=3)
 
 
-def test_nothing_to_score_is_not_a_number() -> None:
+def test_without_beats_the_statistics_are_nan() -> None:
     nothing = np.array([], dtype=np.int64)
     score = score_beats(nothing, nothing, sampling_rate_hz=360.0)
     assert np.isnan([score.sensitivity, score.positive_predictivity, score.detection_error_rate]).all()

@@ -105,7 +105,7 @@ def _resume(store: StageStore, stage: Stage, learner: Learner) -> tuple[list[Epo
     try:
         tensors, metadata = decode_progress(progress, name=name)
     except StorageError as error:
-        note = f"{error}, so the stage was started anew"
+        note = f"{error}, so the stage starts again from its first epoch"
         logger.warning(note)
         store.clear_progress(stage)
         return [], note

@@ -3,7 +3,7 @@ import numpy as np
 from benchmarks.late_fusion.boosting import boosted_log_probabilities
 
 
-def test_premature_beats_are_found_and_unseen_classes_stay_unlikely() -> None:
+def test_premature_beats_are_found_and_unseen_classes_are_improbable() -> None:
     rng = np.random.default_rng(0)
     label_N = (rng.random(3000) < 0.1).astype(np.int64)
     feature_ND = rng.normal(0, 0.1, (3000, 7)).astype(np.float32)

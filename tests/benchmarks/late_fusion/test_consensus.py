@@ -36,17 +36,19 @@ def clusters_of(images: ImageSet) -> IntArray:
     return beat_clusters(images, departure_features(images), seed=0)
 
 
-def test_beats_that_look_and_come_alike_share_a_cluster_of_their_record_and_lead(images: ImageSet) -> None:
+def test_beats_with_similar_images_and_timing_share_a_cluster_of_their_record_and_lead(
+    images: ImageSet,
+) -> None:
     cluster_N = clusters_of(images)
     assert np.array_equal(cluster_N, clusters_of(images))
     for cluster in np.unique(cluster_N):
         rows = np.flatnonzero(cluster_N == cluster)
         assert len(np.unique(images.record_N[rows])) == len(np.unique(images.lead_N[rows])) == 1
         assert len(np.unique(images.symbol_N[rows])) == 1
-    assert len(np.unique(cluster_N)) == 2 * len(LEADS) * 3  # as many as there are beats for
+    assert len(np.unique(cluster_N)) == 2 * len(LEADS) * 3  # the largest number for so many beats
 
 
-def test_silent_beats_are_one_cluster(images: ImageSet) -> None:
+def test_beats_without_signal_are_one_cluster(images: ImageSet) -> None:
     silent = dataclasses.replace(
         images,
         image_NFT=np.zeros_like(images.image_NFT),
@@ -58,10 +60,10 @@ def test_silent_beats_are_one_cluster(images: ImageSet) -> None:
 def test_few_beats_are_one_cluster(prepared: Prepared) -> None:
     few = Source(patient_id="101", record_id="101", label=-1, symbol_B=["N", "V"], level_B=[0.0, 0.9])
     images = load_images(prepared.store, commit_set(prepared.store, "few", [few]))
-    assert clusters_of(images).tolist() == [0, 1, 0, 1]  # beat by beat, one cluster a lead
+    assert clusters_of(images).tolist() == [0, 1, 0, 1]  # one cluster per lead
 
 
-def test_a_cluster_says_the_mean_of_its_beats() -> None:
+def test_the_consensus_is_the_mean_over_the_cluster() -> None:
     log_probability_NK = log_softmax(np.random.default_rng(0).normal(size=(6, 3)), axis=1)
     cluster_N = np.array([7, 3, 7, 7, 3, 9])
     together_NK = consensus(log_probability_NK, cluster_N)

@@ -41,7 +41,7 @@ def test_the_fusion_is_scored_on_ds2_with_a_weight_from_ds1(both_halves: Prepare
     experiment = experiment_with(pretrain={"split": "inter_patient", "epochs": 1, "batch_size": 12})
     stage = fusion_stage(experiment, arrhythmia)
     reports = list(run_fusion(store, stage, experiment, arrhythmia, CPU))
-    assert len(reports) == 3  # DS1 -> DS2, and one half of DS1 -> the other, both ways
+    assert len(reports) == 3  # DS1 -> DS2, and each half of DS1 -> the other
     facts = committed_fusion(store, stage).facts
     within = {tuple(each["weights"][name] for name in MODELS): each for each in facts["within_ds1"]}
     assert list(within) == list(WEIGHTS)
@@ -65,7 +65,7 @@ def test_the_fusion_is_scored_on_ds2_with_a_weight_from_ds1(both_halves: Prepare
     decided = dataclasses.replace(fused, log_probability_NK=(1 - share) * alone_NK + share * together_NK)
     assert decided.metrics(seed=0) == facts["decided"]
     np.testing.assert_allclose(np.exp(fused.log_probability_NK).sum(axis=1), 1)
-    # All beats of these sets have one rhythm and one amplitude, which tell nothing apart.
+    # All beats of these sets have one rhythm and one amplitude, which separate no classes.
     assert facts["rhythm"]["classes"]["V"]["f1"] in (None, 0.0)
     assert list(run_fusion(store, stage, experiment, arrhythmia, CPU)) == []
 

@@ -1,4 +1,4 @@
-"""Plain models in given folds: nobody scored by a model that saw them, nothing fitted outside training."""
+"""Plain models in given folds: patients are scored by models that did not train on them."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ FOLDS_RP = np.stack([np.random.default_rng(repeat).permutation(np.arange(40) % 3
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_finds_what_is_there_and_gives_the_same_again(model: str) -> None:
+def test_a_signal_is_found_and_the_same_seed_gives_the_same_scores(model: str) -> None:
     feature_PD = np.random.default_rng(0).standard_normal((40, 3))
     feature_PD[:, 1] += 3 * COHORT
     scores = [cross_validated_scores(feature_PD, COHORT, FOLDS_RP[:1], model, seed=1) for _ in range(2)]
@@ -39,7 +39,7 @@ def test_logistic_regression_fold_by_fold() -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_patients_own_outcome_never_enters_the_score(model: str) -> None:
+def test_a_patients_own_outcome_has_no_effect_on_the_score(model: str) -> None:
     feature_PD = np.random.default_rng(2).standard_normal((40, 4))
     changed_P = COHORT.copy()
     changed_P[5] = 1 - changed_P[5]

@@ -1,4 +1,4 @@
-"""The patient bootstrap: against scipy on the raw samples, and what an interval must do."""
+"""The bootstrap over patients against scipy, and properties of its intervals."""
 
 from typing import Any, Literal
 
@@ -73,8 +73,8 @@ def test_the_interval_of_an_auc_is_near_delongs(method: Literal["percentile", "b
     assert (ours.low, ours.high) == pytest.approx((delong.low, delong.high), abs=0.03)
 
 
-def test_two_models_are_drawn_together() -> None:
-    """A model and the same model shifted: every draw's difference of AUC is 0, of means the shift."""
+def test_two_models_are_scored_on_the_same_draws() -> None:
+    """A model and the same model shifted: in every draw, the AUCs differ by 0 and the means by the shift."""
     score_P = np.random.default_rng(4).standard_normal(71)
     both_MP = np.stack([score_P, score_P + 2.0])
 

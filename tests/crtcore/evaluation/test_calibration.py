@@ -1,4 +1,4 @@
-"""Calibration intercept and slope against statsmodels, and where they do not exist."""
+"""Calibration intercept and slope against statsmodels, and cases in which they do not exist."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def test_perfect_probabilities_have_intercept_0_and_slope_1() -> None:
 @pytest.mark.parametrize(
     "probability_P", [np.full(71, 0.4), 0.2 + 0.5 * COHORT, 0.9 - 0.5 * COHORT], ids=["same", "up", "down"]
 )
-def test_none_where_the_likelihood_has_no_finite_maximum(probability_P: FloatScores) -> None:
+def test_none_if_the_likelihood_has_no_finite_maximum(probability_P: FloatScores) -> None:
     assert calibration(COHORT, probability_P) is None
 
 

@@ -48,7 +48,7 @@ def test_balanced_weights_raise_the_scores_of_the_rarer_class(name: str) -> None
         assert balanced.mean() > plain.mean()
 
 
-def test_a_seed_beyond_32_bits_is_taken_and_repeats_the_forest() -> None:
+def test_a_seed_beyond_32_bits_works_and_gives_the_same_forest_again() -> None:
     first, second, other = (
         scores(
             "random_forest", classifier("random_forest", seed=seed).fit(FEATURES, LABELS), FEATURES[:, None]

@@ -1,4 +1,4 @@
-"""Manifest columns as features: what is kept, what is left out, what is refused."""
+"""Manifest columns as features: kept, left out, refused."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -44,7 +44,7 @@ def test_only_the_columns_asked_for() -> None:
     assert not has_column(patients, "absent")
 
 
-def test_a_column_with_a_gap_is_no_column_for_a_rule() -> None:
+def test_a_rule_does_not_use_a_column_with_a_missing_value() -> None:
     patients = cohort({"lbbb": 1.0, "lvef_percent": 30.0}, {"lbbb": None, "lvef_percent": 20.0})
     assert yes_no_column(patients, "lbbb") is None
     lvef_P = number_column(patients, "lvef_percent")
@@ -58,7 +58,7 @@ def test_yes_no_in_several_spellings() -> None:
     assert lbbb_P.tolist() == [1, 0, 1, 0]
 
 
-def test_values_that_cannot_be_meant_name_the_patient() -> None:
+def test_impossible_values_are_an_error_that_names_the_patient() -> None:
     with pytest.raises(DataError, match=r"patient p1: lbbb is 2\.0 in the manifest; give 1 or 0"):
         yes_no_column(cohort({"lbbb": 1.0}, {"lbbb": 2.0}), "lbbb")
     with pytest.raises(DataError, match="patient p0: qrs_duration_ms is 'broad' in the manifest"):

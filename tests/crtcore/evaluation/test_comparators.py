@@ -1,4 +1,4 @@
-"""The paired tests against competitors."""
+"""The paired tests with comparators."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from crtcore.evaluation.delong import auc_interval, paired_test
 COHORT = np.array([1] * 46 + [0] * 25)
 
 
-def test_comparisons_are_delongs_paired_tests_against_all_that_have_scores() -> None:
+def test_comparisons_are_delongs_paired_tests_with_all_comparators_that_have_scores() -> None:
     rng = np.random.default_rng(1)
     model_P, other_P = rng.standard_normal(71) + COHORT, rng.standard_normal(71)
     others = [Comparator(name="absent", missing_column="lbbb"), Comparator(name="other", score_P=other_P)]
@@ -19,7 +19,7 @@ def test_comparisons_are_delongs_paired_tests_against_all_that_have_scores() -> 
     assert comparison.auc == auc_interval(COHORT, other_P)
 
 
-def test_folds_widen_every_test_and_the_intervals_of_what_was_trained() -> None:
+def test_folds_widen_every_test_and_the_intervals_of_trained_comparators() -> None:
     rng = np.random.default_rng(1)
     model_P, other_P = rng.standard_normal(71) + COHORT, rng.standard_normal(71)
     rule, trained = (Comparator(name="x", trained=trained, score_P=other_P) for trained in (False, True))

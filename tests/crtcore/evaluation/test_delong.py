@@ -1,4 +1,4 @@
-"""DeLong's variance and test: the paper's own data, the definition pair by pair, and the ends."""
+"""DeLong's variance and test on the paper's data, against the definition, and at AUCs of 0 and 1."""
 
 from io import StringIO
 
@@ -14,7 +14,7 @@ from crtcore.evaluation.metrics import FloatScores, IntLabels
 
 # DeLong, DeLong & Clarke-Pearson 1988: albumin, total protein, K-G score and outcome (popind) of the 43
 # patients with all tests, as printed with the example "Comparing Receiver Operating Characteristic Curves" of
-# the LOGISTIC procedure in the SAS/STAT guide, whose output the figures below are.
+# the LOGISTIC procedure in the SAS/STAT guide, whose output the numbers below are.
 OVARIAN = np.loadtxt(
     StringIO(
         """
@@ -89,7 +89,7 @@ def test_the_ovarian_cancer_example_as_sas_prints_it() -> None:
 
 
 @pytest.mark.parametrize("decimals", [1, 6], ids=["many ties", "few ties"])
-def test_the_fast_covariance_is_that_of_the_definition(decimals: int) -> None:
+def test_the_fast_covariance_matches_the_definition(decimals: int) -> None:
     rng = np.random.default_rng(0)
     label_P = rng.permutation([1] * 46 + [0] * 25)
     score_PC = (rng.standard_normal((71, 5)) + 0.7 * label_P[:, None]).round(decimals)
@@ -123,13 +123,13 @@ def test_a_perfect_score_is_not_certain() -> None:
     assert (reverse.low, reverse.high) == pytest.approx((0.0, 1 - np.sqrt(0.025)))
 
 
-def test_scores_that_order_the_patients_alike_do_not_differ() -> None:
+def test_scores_with_the_same_order_of_patients_do_not_differ() -> None:
     score_P = np.random.default_rng(3).standard_normal(43)
     test = paired_test(BENEFIT, score_P, np.exp(score_P))
     assert (test.difference, test.p_value) == (0.0, 1.0)
 
 
-def test_equal_scores_apart_from_noise_are_found_different_in_five_of_a_hundred_studies() -> None:
+def test_equally_good_noisy_scores_differ_in_five_of_a_hundred_studies() -> None:
     rng = np.random.default_rng(4)
     label_P = np.array([1] * 46 + [0] * 25)
     p_values = []

@@ -1,4 +1,4 @@
-"""The matrix version against the definition, draw by draw and pair by pair."""
+"""The matrix version against the definition by draws and pairs."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def draws() -> tuple[Float64Matrix, Float64Matrix]:
     return positive_BP, negative_BP
 
 
-def test_the_estimate_and_its_variance_are_those_of_the_definition(
+def test_the_estimate_and_its_variance_match_the_definition(
     draws: tuple[Float64Matrix, Float64Matrix],
 ) -> None:
     positive_BP, negative_BP = draws

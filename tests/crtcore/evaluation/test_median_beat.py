@@ -1,4 +1,4 @@
-"""The median beat: what repeats is kept, noise and the odd beat out are not."""
+"""The median beat keeps what repeats, and drops noise and unusual beats."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_ten_noisy_beats_give_one_clean_beat() -> None:
     assert beat.vector_XS[:, :100].std() < 0.05 / 2
 
 
-def test_ectopic_beats_do_not_enter() -> None:
+def test_ectopic_beats_are_dropped() -> None:
     ectopic = np.isin(np.arange(len(ONSETS_S)), (3, 7))
     normal_XS = waves(ONSETS_S[~ectopic], (1.0, 0.2, 0.1))
     vector_XS = normal_XS + waves(ONSETS_S[ectopic], (-0.8, 1.2, 0.9), sd_s=0.04)
@@ -38,7 +38,7 @@ def test_ectopic_beats_do_not_enter() -> None:
     assert np.abs(beat.vector_XS[1]).max() == pytest.approx(0.2, abs=0.02)
 
 
-def test_too_few_beats_are_refused_by_name() -> None:
+def test_too_few_beats_are_an_error_that_names_the_recording() -> None:
     vector_XS = waves(ONSETS_S, (1.0, 0.5, -0.7))[:, : round(1.8 * RATE_HZ)]
     with pytest.raises(DataError, match=r"recording short has \d whole beats"):
         median_beat(vector_XS, RATE_HZ, record_id="short")

@@ -1,4 +1,4 @@
-"""Our metrics against scikit-learn's, and against what has no answer."""
+"""Our metrics against scikit-learn's, and inputs for which a metric is undefined."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_auc_of_float32_scores_equals_that_of_the_same_scores_in_float64() -> No
     assert auc(LABELS, score_P) == auc(LABELS, score_P.astype(np.float64))
 
 
-def test_auc_at_its_ends_and_at_chance() -> None:
+def test_auc_of_perfect_reversed_and_constant_scores() -> None:
     label_P = np.array([0, 0, 1, 1])
     assert auc(label_P, np.array([0.1, 0.2, 0.8, 0.9])) == 1.0
     assert auc(label_P, np.array([0.9, 0.8, 0.2, 0.1])) == 0.0
@@ -59,13 +59,13 @@ def test_classification_agrees_with_scikit_learn(threshold: float) -> None:
     )
 
 
-def test_a_threshold_of_its_own_for_each_patient() -> None:
+def test_each_patient_can_have_a_threshold() -> None:
     label_P, score_P = np.array([0, 0, 1, 1]), np.array([0.3, 0.3, 0.3, 0.3])
     figures = classification(label_P, score_P, np.array([0.5, 0.1, 0.1, 0.5]))
     assert (figures["sensitivity"], figures["specificity"], figures["ppv"]) == (0.5, 0.5, 0.5)
 
 
-def test_predictive_values_without_anybody_to_rest_on_are_nan() -> None:
+def test_predictive_values_without_patients_are_nan() -> None:
     label_P, score_P = np.array([0, 1]), np.array([0.2, 0.3])
     assert np.isnan(classification(label_P, score_P, 0.9)["ppv"])
     assert np.isnan(classification(label_P, score_P, 0.1)["npv"])
@@ -102,6 +102,6 @@ def test_one_class_has_no_auc_and_no_sensitivity(label: int) -> None:
             metric(label_P, np.array([0.1, 0.2, 0.3]))
 
 
-def test_a_score_that_is_not_finite_is_a_defect_not_a_rank() -> None:
+def test_a_score_that_is_not_finite_fails_an_assertion() -> None:
     with pytest.raises(AssertionError, match="not finite"):
         auc(np.array([0, 1]), np.array([0.5, np.nan]))

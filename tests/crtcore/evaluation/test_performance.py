@@ -1,4 +1,4 @@
-"""The figures of a model against the functions they are made of."""
+"""The metrics of a model against the functions that compute them."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def scores(seed: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     return 0.7 * noise_RP + 0.3 * LABELS
 
 
-def test_folds_and_pooled_figures_are_those_of_the_metrics() -> None:
+def test_metrics_over_folds_and_pooled_match_their_functions() -> None:
     score_RP = scores(0)
     found = performance(LABELS, score_RP, FOLDS, seed=1)
     aucs = [
@@ -36,7 +36,7 @@ def test_folds_and_pooled_figures_are_those_of_the_metrics() -> None:
     assert found.pooled["brier"].estimate == pytest.approx(((score_P - LABELS) ** 2).mean(), abs=1e-12)
 
 
-def test_a_perfect_score_has_perfect_figures_and_no_calibration_slope() -> None:
+def test_a_perfect_score_has_perfect_metrics_and_no_calibration_slope() -> None:
     found = performance(LABELS, np.tile(0.1 + 0.8 * LABELS, (2, 1)), FOLDS, seed=1)
     assert found.over_folds["balanced_accuracy"].mean == 1.0
     assert found.pooled["sensitivity"].low == 1.0
@@ -44,7 +44,7 @@ def test_a_perfect_score_has_perfect_figures_and_no_calibration_slope() -> None:
 
 
 def test_beats_are_counted_one_by_one() -> None:
-    """Two beats for each of the first ten patients, one for the others: not the patients' figures."""
+    """The first ten patients have two beats and the others one, so metrics by beat and by patient differ."""
     patient_B = np.concatenate([np.arange(10).repeat(2), np.arange(10, 30)])
     score_RB = np.random.default_rng(3).random((2, len(patient_B)))
     found = beat_performance(LABELS[patient_B], score_RB, FOLDS[:, patient_B])

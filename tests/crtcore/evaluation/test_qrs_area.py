@@ -1,4 +1,4 @@
-"""QRS duration and area: a complex whose integral is known, and simulated patients whose duration is."""
+"""QRS duration and area of a complex with known integral, and of simulated patients with known duration."""
 
 import csv
 from dataclasses import replace
@@ -54,7 +54,7 @@ def test_the_vectorcardiogram_of_a_dipole_is_that_dipole() -> None:
     )  # the T wave is added to each axis
 
 
-def test_duration_follows_the_simulated_one(simulated_dir: Path) -> None:
+def test_the_duration_matches_the_simulated_one(simulated_dir: Path) -> None:
     with (simulated_dir / "cohort" / "cohort.csv").open() as file:
         rows = list(csv.DictReader(file))
     recordings = [read_recording(simulated_dir / "cohort" / row["recording"]) for row in rows]
@@ -65,7 +65,7 @@ def test_duration_follows_the_simulated_one(simulated_dir: Path) -> None:
     assert np.abs(measured_P - true_P).max() < 25
 
 
-def test_limb_leads_are_derived_and_gaps_bridged() -> None:
+def test_limb_leads_are_derived_and_missing_samples_interpolated() -> None:
     recording = beating((60.0, 10.0, 0.0))
     i_S, ii_S = recording.signal_CS[:2]
     other = replace(

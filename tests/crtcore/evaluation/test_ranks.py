@@ -17,10 +17,10 @@ from crtcore.evaluation.ranks import midranks
         elements=st.sampled_from((-1.0, -0.0, 0.0, 0.25, 0.5, 1e-300, 3.0)),
     )
 )
-def test_ties_share_the_mean_of_their_places(value_BP: npt.NDArray[np.float64]) -> None:
+def test_ties_get_the_mean_of_their_ranks(value_BP: npt.NDArray[np.float64]) -> None:
     np.testing.assert_array_equal(midranks(value_BP), rankdata(value_BP, axis=-1))
 
 
-def test_single_precision_is_ranked_as_it_is() -> None:
+def test_single_precision_values_are_ranked_without_conversion() -> None:
     value_P = np.array([0.1, 0.1 + 1e-9, 0.2], dtype=np.float32)  # the first two are one number
     np.testing.assert_array_equal(midranks(value_P), [1.5, 1.5, 3.0])

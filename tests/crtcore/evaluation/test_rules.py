@@ -1,4 +1,4 @@
-"""Rules without training: the paper's arithmetic, the guideline's limits, what is measured or missing."""
+"""The rules: the paper's counts, the guideline's limits, measured and missing columns."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def test_lbbb_alone_on_the_papers_counts() -> None:
     assert auc(COHORT, score_P) == pytest.approx((44 / 46 + 12 / 25) / 2)
 
 
-def test_the_guideline_takes_all_three_criteria_with_their_limits() -> None:
+def test_the_guideline_needs_all_three_criteria_with_their_limits() -> None:
     patients = cohort(
         np.array([1, 1, 0, 0]),
         lbbb=[1.0, 0.0, 1.0, 1.0],
@@ -70,7 +70,7 @@ def test_every_missing_column_is_named() -> None:
     assert by_name(cohort(lbbb=[None, *LBBB[1:]]))["LBBB alone"].missing_column == "lbbb"
 
 
-def test_a_measured_qrs_duration_stands_in_and_is_named_so() -> None:
+def test_a_measured_qrs_duration_replaces_a_missing_one_and_the_name_says_so() -> None:
     patients = cohort(lbbb=LBBB, lvef_percent=[30.0] * 71)
     measured = measured_in(patients)
     found = by_name(patients, measured)
@@ -85,6 +85,6 @@ def test_a_measured_qrs_duration_stands_in_and_is_named_so() -> None:
     assert by_name(patients, measured)["QRS duration alone"].missing_column == "qrs_duration_ms"
 
 
-def test_the_manifests_qrs_duration_goes_before_the_measured_one() -> None:
+def test_the_manifests_qrs_duration_has_priority_over_the_measured_one() -> None:
     patients = cohort(qrs_duration_ms=QRS_MS)
     assert by_name(patients, measured_in(patients))["QRS duration alone"].score_P == pytest.approx(QRS_MS)

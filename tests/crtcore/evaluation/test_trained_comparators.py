@@ -1,4 +1,4 @@
-"""The trained competitors: which there are, and what is missing."""
+"""The trained comparators, and those that lack a column."""
 
 import numpy as np
 
@@ -49,7 +49,7 @@ def test_missing_columns_are_named() -> None:
     assert all(comparator.score_P is None for comparator in bare)
 
 
-def test_any_features_can_compete() -> None:
+def test_any_features_can_be_a_comparator() -> None:
     pixel_PD = np.random.default_rng(2).standard_normal((71, 50))
     linear, kernel = feature_comparators(
         "image pixels", pixel_PD, COHORT, FOLDS_RP, models=[LOGISTIC_REGRESSION, SVM], seed=0

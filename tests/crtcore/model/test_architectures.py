@@ -11,7 +11,7 @@ from crtcore.model.freezing import freeze_groups
 from crtcore.model.statistics import set_batch_statistics
 
 OTHERS = sorted(set(ARCHITECTURES) - {"resnet"})
-# torchvision's, less the classifier and two of three input channels; in 1-D, kernels of 3 in place of 3 x 3.
+# torchvision's numbers without the classifier and two of three input channels; 1-D kernels are 3, not 3 x 3.
 NUM_PARAMETERS = {"alexnet": 2.42e6, "vgg19": 20.0e6, "inception_v3": 21.8e6, "resnet1d": 3.84e6}
 NUM_FEATURES = {"alexnet": 256, "vgg19": 512, "inception_v3": 2048, "resnet1d": 512}
 
@@ -24,7 +24,7 @@ def images(architecture: str, num: int = 4) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("architecture", OTHERS)
-def test_each_network_can_be_cut_anywhere_and_frozen_up_to_there(architecture: str) -> None:
+def test_each_network_can_be_divided_after_any_group_and_frozen_up_to_there(architecture: str) -> None:
     network = build(18, 0, ("a", "b"), architecture=architecture)
     backbone = network.backbone
     assert backbone.num_features == NUM_FEATURES[architecture]
@@ -36,7 +36,7 @@ def test_each_network_can_be_cut_anywhere_and_frozen_up_to_there(architecture: s
     with torch.inference_mode():
         whole_ND = backbone(batch)
         assert whole_ND.shape == (4, NUM_FEATURES[architecture])
-        assert float(whole_ND.std(dim=0).max()) > 0  # it tells images apart
+        assert float(whole_ND.std(dim=0).max()) > 0  # the output differs between images
         for num_groups in range(len(GROUPS) + 1):
             activation = backbone.prefix(num_groups)(batch)
             kept = activation.clone()
@@ -53,11 +53,11 @@ def test_each_network_can_be_cut_anywhere_and_frozen_up_to_there(architecture: s
     assert {name.split(".")[1] for name in moved} >= {"layer3", "layer4", "weight"}
 
 
-def test_the_config_knows_them_all() -> None:
+def test_the_config_has_all_architectures() -> None:
     assert set(get_args(Architecture)) == set(ARCHITECTURES)
 
 
-def test_the_one_dimensional_network_reads_samples_and_has_no_layer_of_two_dimensions() -> None:
+def test_the_one_dimensional_network_reads_samples_and_has_no_two_dimensional_layer() -> None:
     sample_NS = torch.randn(2, 1024)
     assert torch.equal(Waveform()(sample_NS.view(torch.uint8).reshape(2, 64, 64)).squeeze(1), sample_NS)
     deep = build(50, 0, architecture="resnet1d")

@@ -30,7 +30,7 @@ def test_prefix_and_tail_make_the_whole_network() -> None:
             assert torch.equal(halves_ND, whole_ND), num_groups
 
 
-def test_prefix_and_tail_share_the_network_s_weights_and_split_them() -> None:
+def test_prefix_and_tail_divide_the_network_s_weights_and_share_them_with_it() -> None:
     backbone = Backbone(18)
     prefix, tail = backbone.prefix(3), backbone.tail(3)
     assert {id(p) for p in prefix.parameters()} == {
@@ -44,7 +44,7 @@ def test_pixels_are_normalised_by_constants() -> None:
     assert Backbone(18).stem[0](image_NFT).flatten().tolist() == pytest.approx([-2.0, -1.2, 2.0], abs=1e-6)
 
 
-def test_the_seed_decides_the_weights_and_the_global_generator_stays_where_it_is() -> None:
+def test_the_weights_depend_on_the_seed_and_the_global_generator_does_not_change() -> None:
     state = torch.random.get_rng_state()
     first, again, other = (build(18, seed, ("N", "V")).state_dict() for seed in (7, 7, 8))
     assert torch.equal(torch.random.get_rng_state(), state)
@@ -53,7 +53,7 @@ def test_the_seed_decides_the_weights_and_the_global_generator_stays_where_it_is
     assert not torch.equal(first["backbone.stem.1.weight"], other["backbone.stem.1.weight"])
 
 
-def test_a_classifier_has_one_logit_a_class_and_without_classes_gives_features() -> None:
+def test_a_classifier_has_one_logit_per_class_and_without_classes_returns_features() -> None:
     with torch.inference_mode():
         assert build(18, 0, ("N", "S", "V")).eval()(images()).shape == (3, 3)
         untrained = build(18, 0).eval()

@@ -54,7 +54,7 @@ def test_the_file_is_what_the_safetensors_library_writes(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("damage", ["cut", "garbage", "header", "empty", "foreign"])
-def test_a_damaged_file_is_refused_by_name(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_file_is_an_error_that_names_it(tmp_path: Path, damage: str) -> None:
     path = written(tmp_path / "x", {"a": torch.zeros(100)}, {})
     data = path.read_bytes()
     damaged = {
@@ -71,7 +71,7 @@ def test_a_damaged_file_is_refused_by_name(tmp_path: Path, damage: str) -> None:
         decode_tensors(path, name="progress of x")
 
 
-def test_a_network_comes_back_whole_and_without_its_head(model_file: Path) -> None:
+def test_a_network_is_read_back_with_and_without_its_head(model_file: Path) -> None:
     network = build(18, 5, ("N", "V"))
     read = load_classifier(model_file)
     assert read.classes == ("N", "V")
@@ -115,7 +115,7 @@ def small() -> tuple[nn.Module, torch.optim.Optimizer]:
     return network, torch.optim.AdamW(network.parameters(), lr=0.01, fused=True)
 
 
-def test_training_goes_on_from_its_state_to_the_same_bits(tmp_path: Path) -> None:
+def test_training_resumes_from_its_state_to_the_same_bits(tmp_path: Path) -> None:
     straight, optimizer = small()
     train(straight, optimizer, 5)
     broken, optimizer = small()

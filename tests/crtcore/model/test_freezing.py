@@ -16,7 +16,7 @@ def train_one_step(network: Classifier) -> None:
 
 
 @pytest.mark.parametrize("num_groups", [0, 3, 5])
-def test_frozen_groups_do_not_move_and_the_others_do(num_groups: int) -> None:
+def test_training_changes_all_groups_but_the_frozen_ones(num_groups: int) -> None:
     network = build(18, 0, ("a", "b"))
     freeze_groups(network.backbone, num_groups)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}

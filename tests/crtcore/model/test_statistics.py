@@ -4,7 +4,7 @@ from crtcore.model.backbones import build
 from crtcore.model.statistics import set_batch_statistics
 
 
-def test_statistics_become_those_of_the_batches_and_weights_stay() -> None:
+def test_statistics_become_those_of_the_batches_and_weights_do_not_change() -> None:
     generator = torch.Generator().manual_seed(0)
     batches = [torch.randint(0, 256, (16, 64, 64), dtype=torch.uint8, generator=generator) for _ in range(2)]
     network = build(18, 0)
@@ -19,7 +19,7 @@ def test_statistics_become_those_of_the_batches_and_weights_stay() -> None:
     assert norm.momentum == 0.1
 
 
-def test_the_first_pass_over_images_replaces_what_was_there() -> None:
+def test_the_first_pass_over_images_replaces_earlier_statistics() -> None:
     batch = torch.randint(0, 256, (16, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     network = build(18, 0)
     set_batch_statistics(network, [255 - batch])

@@ -1,4 +1,4 @@
-"""Fixtures of the training tests: one store for all of them, in which each test has stages of its own."""
+"""Fixtures of the training tests. All tests share one store; each has its own stages."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Tiny prepared sets, committed as `prepare` commits them: images drawn here, no recordings behind them."""
+"""Tiny prepared sets, committed as `prepare` commits them, with drawn images and without recordings."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +29,7 @@ class Prepared:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One recording to be: `level_B` is where the bright band of each beat's images lies, from 0 to 1."""
+    """One simulated recording. `level_B` is where each beat's images have a bright band, from 0 to 1."""
 
     patient_id: str
     record_id: str
@@ -77,7 +77,7 @@ def commit_set(store: StageStore, name: str, sources: list[Source]) -> Stage:
 
 
 def experiment_with(*, seed: int = 0, pretrain: dict[str, Any] | None = None, **finetune: Any) -> Experiment:
-    """An experiment that takes seconds; keywords are settings of `finetune`."""
+    """An experiment that runs in seconds. Keywords are settings of `finetune`."""
     return Experiment.model_validate(
         {
             "name": "tiny",

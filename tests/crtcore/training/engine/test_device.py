@@ -25,7 +25,7 @@ def test_a_trial_without_gpu_runs_on_its_cpus(cpus: float, num_threads: int) -> 
 
 @pytest.mark.usefixtures("threads")
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
-def test_a_gpu_that_is_not_there_is_refused_with_the_remedy() -> None:
+def test_a_missing_gpu_is_an_error_with_the_remedy() -> None:
     with pytest.raises(
         ConfigError, match=r"resources.trial.gpus is 0.5 and no GPU is visible .* set it to 0"
     ):

@@ -66,10 +66,14 @@ def test_each_epoch_is_reported_and_the_last_one_commits_first(store: StageStore
     assert losses(committed) == [(1, 2.0), (2, 4.0), (3, 8.0)]
 
 
-def test_an_interrupted_run_goes_on_after_its_last_epoch_and_replays_its_reports(store: StageStore) -> None:
+def test_an_interrupted_run_resumes_after_its_last_epoch_and_replays_its_reports(store: StageStore) -> None:
     committed: list[EpochReport] = []
     run = fit(store, STAGE, Doubling(), num_epochs=4, finish=committed.extend)
-    first = [next(run), next(run), next(run)]  # the third was not taken: nothing was asked after it
+    first = [
+        next(run),
+        next(run),
+        next(run),
+    ]  # the state after the third is not saved: no further report was asked for
     second = Doubling()
     reports = list(fit(store, STAGE, second, num_epochs=4, finish=committed.extend))
     assert second.epochs == [3, 4]
@@ -109,7 +113,7 @@ def interrupted(store: StageStore) -> Path:
     return path
 
 
-def test_one_flipped_bit_of_a_progress_file_starts_the_stage_anew_and_says_so(
+def test_with_one_flipped_bit_in_its_progress_file_the_stage_starts_again_and_says_so(
     store: StageStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     num_bits = 8 * len(interrupted(store).read_bytes())
@@ -123,13 +127,13 @@ def test_one_flipped_bit_of_a_progress_file_starts_the_stage_anew_and_says_so(
         reports = list(fit(store, STAGE, learner, num_epochs=4, finish=committed.extend))
         assert learner.epochs == [1, 2, 3, 4]
         assert losses(committed) == [(1, 2.0), (2, 4.0), (3, 8.0), (4, 16.0)]
-        note = f"the checkpoint of {STAGE} in {store.uri} does not match its checksum, so the stage was"
+        note = f"the checkpoint of {STAGE} in {store.uri} does not match its checksum, so the stage starts again"
         assert [report.note[: len(note)] for report in reports] == [note, "", "", ""]
         assert note in caplog.text
         store.clear_progress(STAGE)
 
 
-def test_a_progress_file_without_a_checksum_starts_the_stage_anew(store: StageStore) -> None:
+def test_with_a_progress_file_without_checksum_the_stage_starts_again(store: StageStore) -> None:
     """Versions before 0.2 wrote such files."""
     history = encode_history(list(fit(store, STAGE, Doubling(), num_epochs=2, finish=lambda _: None)))
     store.save_progress(STAGE, encode_tensors({"value": torch.tensor([5.0])}, {"history": history}))
@@ -139,10 +143,13 @@ def test_a_progress_file_without_a_checksum_starts_the_stage_anew(store: StageSt
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", bytes(1000)])
-def test_what_is_no_progress_file_starts_the_stage_anew(store: StageStore, content: bytes) -> None:
+def test_with_another_file_as_progress_file_the_stage_starts_again(store: StageStore, content: bytes) -> None:
     store.save_progress(STAGE, [memoryview(content)])
     learner = Doubling()
-    assert "started anew" in next(fit(store, STAGE, learner, num_epochs=4, finish=lambda _: None)).note
+    assert (
+        "starts again from its first epoch"
+        in next(fit(store, STAGE, learner, num_epochs=4, finish=lambda _: None)).note
+    )
     assert learner.epochs == [1] and store.load_progress(STAGE) is None
 
 
@@ -156,7 +163,7 @@ def test_the_learning_rate_warms_up_then_falls_along_a_cosine() -> None:
     assert learning_rate_at(0, 1, 0.5) == 0.5
 
 
-def test_batches_hold_every_example_once_and_differ_in_size_by_one_at_most() -> None:
+def test_batches_hold_every_example_once_and_differ_in_size_by_at_most_one() -> None:
     batches = shuffled_batches(103, 25, seed=1)
     assert sorted(np.concatenate(batches)) == list(range(103))
     assert len(batches) == num_batches(103, 25) == 5

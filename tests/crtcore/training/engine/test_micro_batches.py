@@ -15,7 +15,7 @@ LABELS = torch.arange(12) % 2
 
 
 class ScarceMemory:
-    """The mean loss of a batch of 12, of which no more than `room` examples fit at a time."""
+    """The mean loss of a batch of 12, of which at most `room` examples fit in memory."""
 
     def __init__(self, network: nn.Module, room: int) -> None:
         self.network = network
@@ -34,7 +34,7 @@ def gradients(room: int, *, frozen_statistics: bool) -> tuple[list[int], float, 
     network = build(18, 0, ("a", "b"))
     if frozen_statistics:
         freeze_groups(network.backbone, len(GROUPS))
-        network.requires_grad_(True)  # the weights learn; batch norm keeps its statistics
+        network.requires_grad_(True)  # weights change; batch-norm statistics do not
     network.train()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     memory = ScarceMemory(network, room)
@@ -42,7 +42,7 @@ def gradients(room: int, *, frozen_statistics: bool) -> tuple[list[int], float, 
     return memory.sizes, float(loss), [p.grad for p in network.parameters() if p.grad is not None]
 
 
-def test_without_memory_for_a_batch_its_pieces_give_the_same_gradient() -> None:
+def test_if_a_batch_does_not_fit_its_pieces_give_the_same_gradient() -> None:
     sizes, loss, whole = gradients(12, frozen_statistics=True)
     assert sizes == [12]
     tried, accumulated_loss, accumulated = gradients(4, frozen_statistics=True)
@@ -59,7 +59,7 @@ def test_batch_norm_in_training_mode_makes_pieces_differ() -> None:
     assert abs(loss - other) > 1e-3
 
 
-def test_the_size_that_fitted_is_kept_and_what_was_added_up_before_the_failure_is_dropped() -> None:
+def test_the_size_that_fits_is_kept_and_gradients_from_before_the_failure_are_dropped() -> None:
     network = nn.Sequential(Normalise(), nn.Flatten(), nn.Linear(64 * 64, 2))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     micro_batches = MicroBatches()
@@ -74,7 +74,7 @@ def test_the_size_that_fitted_is_kept_and_what_was_added_up_before_the_failure_i
     assert memory.sizes == [2] * 6
 
 
-def test_an_example_that_does_not_fit_alone_is_an_error() -> None:
+def test_a_single_example_that_does_not_fit_is_an_error() -> None:
     network = nn.Linear(2, 2)
     with pytest.raises(torch.OutOfMemoryError):
         MicroBatches().accumulate(

@@ -27,7 +27,7 @@ class Counter:
         return os.getpid()
 
     def fail(self) -> None:
-        """The second raises; the first waits, as in a collective."""
+        """The second process raises; the first waits, as in a collective operation."""
         if self.rank == 1:
             raise DivergedError("the loss is no number")
         time.sleep(LONG_S)
@@ -38,7 +38,7 @@ class Counter:
         time.sleep(LONG_S)
 
     def lose_the_other(self) -> None:
-        """The second dies, and the first raises since it is gone."""
+        """The second process dies, and the first raises because of that."""
         if self.rank == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(0.2)
@@ -74,8 +74,8 @@ def test_an_error_keeps_its_type_and_names_its_process_though_others_wait(pair: 
 
 
 @pytest.mark.parametrize("how", ["die", "lose_the_other"])
-def test_a_dead_process_is_an_error_and_no_wait(pair: Processes, how: str) -> None:
-    pair.ask("pid")  # both are there
+def test_a_dead_process_is_an_error_without_a_wait(pair: Processes, how: str) -> None:
+    pair.ask("pid")  # both processes have started
     start_s = time.monotonic()
     with pytest.raises(RuntimeError, match=r"process 1 of 2 .* ended with exit code -9"):
         pair.ask(how)
@@ -84,7 +84,7 @@ def test_a_dead_process_is_an_error_and_no_wait(pair: Processes, how: str) -> No
         pair.ask("pid")
 
 
-def test_they_end_gently_by_themselves() -> None:
+def test_processes_that_are_stopped_gently_exit_by_themselves() -> None:
     processes = Processes(1, Counter, [1])
     processes.ask("add", 1)
     processes.stop(gently=True)

@@ -1,4 +1,4 @@
-"""The checkpoint file: every tensor comes back, and nothing else is taken for one."""
+"""The checkpoint file: every tensor is read back, and any other file is refused."""
 
 from pathlib import Path
 

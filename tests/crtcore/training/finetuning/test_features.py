@@ -16,7 +16,7 @@ def test_no_frozen_groups_need_no_features(prepared: Prepared, untrained: Stage)
 
 
 @pytest.mark.parametrize("num_groups", [3, 5])
-def test_activations_are_what_the_frozen_groups_make_of_every_image(
+def test_activations_are_the_output_of_the_frozen_groups_on_every_image(
     prepared: Prepared, untrained: Stage, num_groups: int
 ) -> None:
     experiment = experiment_with(frozen_groups=num_groups)

@@ -42,14 +42,14 @@ def oof(prepared: Prepared, stage: Stage) -> dict[str, np.ndarray]:
     return {name: table[name].to_numpy() for name in table.column_names}
 
 
-def test_what_is_planted_is_found_and_each_patient_scored_once_a_repeat(
+def test_a_planted_signal_is_found_and_each_patient_is_scored_once_per_repeat(
     prepared: Prepared, untrained: Stage
 ) -> None:
     stage, reports = run(prepared, untrained, epochs=10, learning_rate=0.01, repeats=2)
     assert [report.epoch for report in reports] == list(range(1, 11))
     assert reports[-1].metrics["loss"] < reports[0].metrics["loss"]
     assert reports[-1].metrics["auc"] > 0.9
-    assert reports[0].num_images == 2 * 48  # with two folds, each image is trained on once a repeat
+    assert reports[0].num_images == 2 * 48  # with two folds, each image is trained on once per repeat
     scores = oof(prepared, stage)
     assert sorted(scores["patient_id"]) == sorted([f"p{number}" for number in range(12)] * 2)
     assert ((scores["score"] > 0) & (scores["score"] < 1)).all()
@@ -75,7 +75,7 @@ def test_what_is_planted_is_found_and_each_patient_scored_once_a_repeat(
     assert run(prepared, untrained, epochs=10, learning_rate=0.01, repeats=2) == (stage, reports)
 
 
-def test_an_interruption_changes_no_bit(prepared: Prepared, untrained: Stage) -> None:
+def test_an_interrupted_run_ends_with_the_same_bits(prepared: Prepared, untrained: Stage) -> None:
     settings = {"epochs": 3, "batch_size": 24, "frozen_groups": 4}
     _, first = run(prepared, untrained, stop_after=2, **settings)
     stage, resumed = run(prepared, untrained, **settings)
@@ -87,9 +87,9 @@ def test_an_interruption_changes_no_bit(prepared: Prepared, untrained: Stage) ->
     assert np.array_equal(oof(prepared, stage)["score"], resumed_scores)
 
 
-def test_the_whole_network_trains_where_nothing_is_frozen(prepared: Prepared, untrained: Stage) -> None:
+def test_the_whole_network_trains_if_no_group_is_frozen(prepared: Prepared, untrained: Stage) -> None:
     stage, reports = run(prepared, untrained, frozen_groups=0, epochs=1, lead_fusion="mean")
-    assert reports[0].metrics["loss"] < np.log(2)  # where all weights of the head are 0
+    assert reports[0].metrics["loss"] < np.log(2)  # the loss if all weights of the head are 0
     assert len(oof(prepared, stage)["score"]) == 12
 
 
@@ -112,7 +112,7 @@ def test_the_digest_follows_the_settings_that_matter(prepared: Prepared, untrain
 
 
 @pytest.mark.parametrize("head", ["logistic_regression", "svm", "cubic_svm", "random_forest"])
-def test_scikit_learn_s_heads_score_each_patient_out_of_fold_in_one_report(
+def test_scikit_learn_heads_score_each_patient_out_of_fold_in_one_report(
     prepared: Prepared, untrained: Stage, head: str
 ) -> None:
     stage, reports = run(prepared, untrained, head=head, repeats=2, epochs=7)
@@ -128,7 +128,7 @@ def test_scikit_learn_s_heads_score_each_patient_out_of_fold_in_one_report(
     assert run(prepared, untrained, head=head, repeats=2, epochs=7) == (stage, reports)
 
 
-def test_settings_of_gradient_descent_do_not_tell_scikit_learn_s_heads_apart(
+def test_settings_of_gradient_descent_do_not_change_the_digest_of_scikit_learn_heads(
     prepared: Prepared, untrained: Stage
 ) -> None:
     def digest(**finetune: Any) -> str:
@@ -139,8 +139,8 @@ def test_settings_of_gradient_descent_do_not_tell_scikit_learn_s_heads_apart(
     assert digest(learning_rate=0.5) != digest()
 
 
-def test_amplitudes_reach_the_head(prepared: Prepared, untrained: Stage) -> None:
-    """All beats of the tiny cohort have one amplitude, which adds a silent feature and changes the scale."""
+def test_amplitudes_are_features_of_the_head(prepared: Prepared, untrained: Stage) -> None:
+    """All beats of the tiny cohort have one amplitude: a constant feature, which changes the scale."""
     plain, _ = run(prepared, untrained, epochs=1)
     with_amplitude, _ = run(prepared, untrained, epochs=1, amplitude=True)
     assert plain.digest != with_amplitude.digest

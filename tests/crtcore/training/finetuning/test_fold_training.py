@@ -63,7 +63,7 @@ def test_stored_activations_and_the_whole_network_train_to_the_same_bits(
     for name, tensor in zip(tail_names, cached_weights, strict=True):
         assert torch.equal(uncached_state[f"module.body.{name}"], tensor), name
     for name, tensor in whole.state_dict().items():
-        if name.split(".")[0] in GROUPS[:num_groups]:  # batch-norm statistics among them
+        if name.split(".")[0] in GROUPS[:num_groups]:  # includes batch-norm statistics
             assert torch.equal(uncached_state[f"module.body.{name}"], tensor), name
     moved = f"module.body.{tail_names[0]}"
     assert not torch.equal(uncached_state[moved], whole.state_dict()[tail_names[0]])
@@ -79,7 +79,7 @@ def test_a_patient_on_both_sides_is_refused(prepared: Prepared) -> None:
         trained(torch.nn.Sequential(), beats.inputs, beats, leaking)
 
 
-def test_test_patients_leave_no_trace_in_the_network(prepared: Prepared) -> None:
+def test_test_patients_have_no_effect_on_the_network(prepared: Prepared) -> None:
     inputs = torch.rand(48, 8, generator=torch.Generator().manual_seed(0))
     changed = inputs.clone()
     beats = beats_of(prepared, inputs)
@@ -93,7 +93,7 @@ def test_test_patients_leave_no_trace_in_the_network(prepared: Prepared) -> None
 
 
 def test_repeating_a_patient_s_beat_changes_no_score() -> None:
-    """A patient with many beats must not outweigh the others: five copies of a beat weigh as much as one."""
+    """A patient with many beats must not count more: five copies of a beat have the weight of one."""
     id_P = np.array([f"p{number}" for number in range(8)])
     label_P = np.arange(8) % 2
     feature_P = torch.rand(8, 1, 16, generator=torch.Generator().manual_seed(0))

@@ -13,7 +13,7 @@ def features(num_beats: int = 40) -> torch.Tensor:
     return torch.randn(num_beats, 2, 4, generator=generator) * scale_D + 5
 
 
-def test_features_are_standardised_by_weighted_statistics_and_scaled_by_512_over_their_number() -> None:
+def test_features_are_standardised_by_weighted_statistics_and_scaled_by_their_number() -> None:
     weight_B = torch.linspace(0.1, 2, 40)
     head = BeatHead(features(), weight_B, "concatenate")
     z_BD = (features().flatten(1) - head.mean_D) * head.scale_D / (512 / 8)
@@ -21,26 +21,28 @@ def test_features_are_standardised_by_weighted_statistics_and_scaled_by_512_over
     torch.testing.assert_close((share_B1 * z_BD).sum(dim=0), torch.zeros(8), atol=1e-5, rtol=0)
     sd_D = (share_B1 * z_BD**2).sum(dim=0).sqrt()
     assert sd_D[[1, 5]].tolist() == pytest.approx([1, 1], abs=0.01)
-    assert float(sd_D.max()) <= 1  # the variance floor holds the small features down
+    assert float(sd_D.max()) <= 1  # the variance floor keeps small features small
 
 
-def test_a_feature_that_is_silent_in_training_stays_quiet_elsewhere() -> None:
+def test_a_constant_feature_of_the_training_patients_stays_small_on_others() -> None:
     spoken = torch.randn(40, 2, 4, generator=torch.Generator().manual_seed(0))
     silent = spoken.clone()
     silent[:, 0, 1] = 0
     head = BeatHead(silent, torch.ones(40), "concatenate")
     z_BD = (spoken.flatten(1) - head.mean_D) * head.scale_D / (512 / 8)
-    assert 5 < float(z_BD[:, 1].std()) < 15  # and not without end, as at variance 0
+    assert 5 < float(z_BD[:, 1].std()) < 15  # and not infinite, as with variance 0
 
 
 @pytest.mark.parametrize(("lead_fusion", "num_inputs"), [("concatenate", 8), ("mean", 4)])
-def test_leads_are_fused_and_training_starts_at_even_odds(lead_fusion: LeadFusion, num_inputs: int) -> None:
+def test_leads_are_fused_and_training_starts_at_a_probability_of_one_half(
+    lead_fusion: LeadFusion, num_inputs: int
+) -> None:
     head = BeatHead(features(), torch.ones(40), lead_fusion)
     assert head.linear.in_features == num_inputs
     assert head(features(7)).tolist() == [0.0] * 7
 
 
-def test_mean_fusion_does_not_see_the_order_of_leads_and_concatenation_does() -> None:
+def test_the_order_of_leads_matters_to_concatenation_and_not_to_the_mean() -> None:
     for lead_fusion in FUSIONS:
         head = BeatHead(features(), torch.ones(40), lead_fusion)
         nn.init.normal_(head.linear.weight, generator=torch.Generator().manual_seed(1))
@@ -48,7 +50,7 @@ def test_mean_fusion_does_not_see_the_order_of_leads_and_concatenation_does() ->
         assert same == (lead_fusion == "mean")
 
 
-def test_with_mean_prediction_each_lead_votes_by_one_head_and_the_logit_is_their_mean() -> None:
+def test_with_mean_prediction_the_logit_is_the_mean_of_one_vote_per_lead() -> None:
     head = BeatHead(features(), torch.ones(40), "mean_prediction")
     nn.init.normal_(head.linear.weight, generator=torch.Generator().manual_seed(1))
     assert head.linear.in_features == 4
@@ -61,7 +63,7 @@ def test_with_mean_prediction_each_lead_votes_by_one_head_and_the_logit_is_their
     torch.testing.assert_close(head.mean_D, rows.mean(dim=0))
 
 
-def test_scalars_join_the_features_of_their_lead() -> None:
+def test_scalars_are_added_to_the_features_of_their_lead() -> None:
     scalar_BCE = torch.randn(40, 2, 1, generator=torch.Generator().manual_seed(3))
     head = BeatHead(torch.cat([features(), scalar_BCE], dim=2), torch.ones(40), "concatenate")
     assert head.linear.in_features == 10
@@ -74,7 +76,7 @@ def test_scalars_join_the_features_of_their_lead() -> None:
     assert moved.nonzero()[:, 0].tolist() == [7]
 
 
-def test_a_beat_network_gives_one_logit_a_beat_from_rows_of_beats_and_leads() -> None:
+def test_a_beat_network_gives_one_logit_per_beat() -> None:
     head = BeatHead(features(), torch.ones(40), "concatenate")
     nn.init.normal_(head.linear.weight, generator=torch.Generator().manual_seed(1))
     network = BeatNetwork(nn.Identity(), head)

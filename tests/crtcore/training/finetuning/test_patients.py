@@ -29,7 +29,7 @@ def test_rows_become_beats_of_patients(images: ImageSet) -> None:
     assert np.array_equal(taken.numpy(), images.image_NFT[rows])
 
 
-def test_activations_are_taken_in_the_layout_of_convolutions(images: ImageSet) -> None:
+def test_activations_have_the_layout_that_convolutions_need(images: ImageSet) -> None:
     activation_NFTD = torch.arange(images.num_images * 2 * 3 * 4.0).reshape(-1, 2, 3, 4)
     taken = patient_beats(images, activation_NFTD).take(np.array([1, 0]))
     assert taken.shape == (4, 4, 2, 3)
@@ -37,7 +37,7 @@ def test_activations_are_taken_in_the_layout_of_convolutions(images: ImageSet) -
     assert torch.equal(taken[0], activation_NFTD[2].permute(2, 0, 1))
 
 
-def test_patients_of_a_class_weigh_alike_and_so_do_the_classes() -> None:
+def test_patients_of_a_class_have_equal_weights_and_so_do_the_classes() -> None:
     patient_B = np.array([0, 0, 0, 1, 3, 3])
     label_P = np.array([1, 1, 0, 0, 1])  # patients 2 and 4 are not trained on
     weight_B = beat_weights(patient_B, label_P)

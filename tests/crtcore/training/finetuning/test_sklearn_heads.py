@@ -42,7 +42,7 @@ def scores(head: str, beats: PatientBeats, **finetune: Any) -> np.ndarray:
 
 @pytest.mark.parametrize("head", sorted(CLASSIFIERS))
 @pytest.mark.parametrize("lead_fusion", ["concatenate", "mean", "mean_prediction"])
-def test_curved_heads_find_the_ring_and_a_straight_one_cannot(head: str, lead_fusion: str) -> None:
+def test_nonlinear_heads_separate_a_ring_and_a_linear_one_cannot(head: str, lead_fusion: str) -> None:
     beats = cohort()
     score_P = scores(head, beats, lead_fusion=lead_fusion)
     assert score_P.shape == (20,)

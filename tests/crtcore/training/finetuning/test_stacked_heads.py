@@ -21,7 +21,7 @@ FOLDS = (
 
 
 def cohort(num_beats: int = 3) -> PatientBeats:
-    """12 patients with positive features of unequal scale, two leads, and a scalar each."""
+    """12 patients with positive features of different scales, two leads, and one scalar per lead."""
     generator = torch.Generator().manual_seed(0)
     patient_B = np.repeat(np.arange(12), [num_beats + number % 2 for number in range(12)])
     label_P = np.arange(12) % 2
@@ -46,7 +46,7 @@ def cohort(num_beats: int = 3) -> PatientBeats:
         {"class_weights": "none", "batch_size": 30},
     ],
 )
-def test_all_folds_at_once_train_as_fold_after_fold(settings: dict[str, Any]) -> None:
+def test_all_folds_together_train_like_one_fold_after_another(settings: dict[str, Any]) -> None:
     config = experiment_with(epochs=4, learning_rate=0.01, **settings).finetune
     beats = cohort()
     stacked = StackedHeads(beats, FOLDS, config)
@@ -67,7 +67,7 @@ def test_all_folds_at_once_train_as_fold_after_fold(settings: dict[str, Any]) ->
     assert moved > 0.1
 
 
-def test_test_patients_leave_no_trace_in_their_fold_s_head() -> None:
+def test_test_patients_have_no_effect_on_the_head_of_their_fold() -> None:
     config = experiment_with(epochs=2).finetune
     beats = cohort()
     changed = cohort()
@@ -77,7 +77,7 @@ def test_test_patients_leave_no_trace_in_their_fold_s_head() -> None:
         stacked = StackedHeads(of, FOLDS, config)
         stacked.run_epoch(1, [1, 2, 3])
         weights.append(stacked.weight_RD.detach())
-    # The shift that all folds have in common comes from all patients, and cancels up to rounding.
+    # The shift common to all folds comes from all patients, and cancels up to rounding.
     torch.testing.assert_close(weights[0][0], weights[1][0], rtol=1e-2, atol=1e-5)
     assert not torch.allclose(weights[0][1], weights[1][1], rtol=1e-2, atol=1e-5)
 

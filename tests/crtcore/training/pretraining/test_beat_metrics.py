@@ -36,8 +36,8 @@ def test_metrics_are_those_of_scikit_learn() -> None:
     assert metrics["num_records"] == 10
 
 
-def test_the_interval_is_as_wide_as_records_differ() -> None:
-    """All errors in one record of ten: drawing beats would give an interval of a percent or so."""
+def test_the_interval_reflects_how_much_records_differ() -> None:
+    """All errors in one record of ten: a bootstrap over beats would give an interval of about 1 %."""
     label_N = np.tile([0, 2], 1000)
     record_N = np.repeat([f"{record}" for record in range(10)], 200)
     predicted_N = np.where(record_N == "3", 0, label_N)

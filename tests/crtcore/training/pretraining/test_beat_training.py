@@ -14,7 +14,7 @@ def training(prepared: Prepared, **pretrain: object) -> BeatTraining:
     return BeatTraining(experiment, images, pretrain_set(images, experiment.pretrain, seed=0), CPU)
 
 
-def test_balanced_sampling_draws_rare_classes_as_often_as_weights_would_count_them(
+def test_balanced_sampling_draws_classes_in_proportion_to_their_weights(
     prepared: Prepared,
 ) -> None:
     learner = training(prepared, balance="balanced_sampling", batch_size=7)
@@ -24,10 +24,10 @@ def test_balanced_sampling_draws_rare_classes_as_often_as_weights_would_count_th
     expected_K = class_weights(label_N, 5) * np.bincount(label_N, minlength=5) / len(label_N)
     assert share_K == pytest.approx(expected_K, abs=0.03)
     assert abs(share_K[0] - np.mean(label_N == 0)) > 0.04
-    assert learner._weight_K.tolist() == [1.0] * 5  # not weighted on top of that
+    assert learner._weight_K.tolist() == [1.0] * 5  # no weights in addition
 
 
-def test_a_part_of_the_images_is_drawn_anew_each_epoch_and_none_twice(prepared: Prepared) -> None:
+def test_each_epoch_draws_other_images_and_none_twice(prepared: Prepared) -> None:
     learner = training(prepared, images_per_epoch=10, batch_size=4)
     first, second = (np.concatenate(learner._batches(seed)) for seed in (1, 2))
     assert len(set(first.tolist())) == len(first) == 10

@@ -18,13 +18,13 @@ from crtcore.training.pretraining.data_parallel import ParallelTraining, trainin
 from crtcore.training.pretraining.pretrain import pretrain_stage, run_pretrain
 from tests.crtcore.training.tiny_sets import CPU, Prepared, experiment_with
 
-STARTS_PROCESSES = pytest.mark.timeout(300)  # each imports PyTorch: seconds, on a busy machine a minute
-# Without batch norm, so that two processes and one compute the same; two batches an epoch.
+STARTS_PROCESSES = pytest.mark.timeout(300)  # each imports PyTorch, which takes a minute on a busy machine
+# Without batch norm, so that two processes compute the same as one. Two batches per epoch.
 EXACT = {"architecture": "alexnet", "split": "inter_patient", "batch_size": 10}
 
 
 @STARTS_PROCESSES
-def test_two_processes_learn_what_one_does_and_go_on_where_it_was(
+def test_two_processes_train_like_one_and_resume_its_run(
     prepared: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment = experiment_with(pretrain={**EXACT, "epochs": 3})
@@ -38,7 +38,7 @@ def test_two_processes_learn_what_one_does_and_go_on_where_it_was(
     weights = load_classifier(prepared.store.path(stage, "model.safetensors")).state_dict()
     scores = read_scores(prepared.store.path(stage, "scores.parquet"))
     prepared.store.discard(stage)
-    first = run(stop_after=2)  # the first is saved: another was asked for
+    first = run(stop_after=2)  # the first epoch is saved, because another report was asked for
     module = "crtcore.training.pretraining.pretrain"
     monkeypatch.setattr(f"{module}.training_devices", lambda experiment, device: (CPU, CPU))
     monkeypatch.setattr(f"{module}.ParallelTraining", _short_of_memory)
@@ -55,7 +55,7 @@ def test_two_processes_learn_what_one_does_and_go_on_where_it_was(
 
     monkeypatch.setattr(prepared.store, "save_progress", save_and_read)
     resumed = run()
-    assert saved == [resumed[:2]]  # one checkpoint, that of both
+    assert saved == [resumed[:2]]  # one checkpoint, after both epochs
     assert resumed[:1] == first[:1]
     for ours, theirs in zip(resumed, straight, strict=True):
         assert ours.metrics == pytest.approx(theirs.metrics, abs=1e-5)
@@ -92,7 +92,7 @@ def test_divergence_keeps_its_type_and_a_killed_process_is_an_error(prepared: Pr
 
 
 class ScarceMemory:
-    """In the place of the processes: no room for pieces of more than 5 images."""
+    """A stand-in for the processes: pieces of more than 5 images do not fit."""
 
     log: list[tuple[Any, ...]]
 
@@ -111,7 +111,7 @@ class ScarceMemory:
         self.log.append(("stop", gently))
 
 
-def test_without_memory_all_start_anew_from_the_last_state_with_smaller_pieces(
+def test_out_of_memory_restarts_all_processes_from_the_last_state_with_smaller_pieces(
     prepared: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log: list[tuple[Any, ...]] = []
@@ -139,7 +139,7 @@ def test_without_memory_all_start_anew_from_the_last_state_with_smaller_pieces(
         learner.run_epoch(1)
 
 
-def test_as_many_gpus_as_the_config_says_or_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fewer_gpus_than_in_the_config_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = experiment_with()
     resources = experiment.resources.model_validate({"trial": {"gpus": 4}, "pretrain": {"gpus": 4}})
     four = experiment.model_copy(update={"resources": resources})
@@ -158,7 +158,7 @@ def test_as_many_gpus_as_the_config_says_or_an_error(monkeypatch: pytest.MonkeyP
         training_devices(four, cuda)
 
 
-def test_the_number_of_gpus_is_no_part_of_a_stage(prepared: Prepared) -> None:
+def test_the_number_of_gpus_does_not_change_the_digest(prepared: Prepared) -> None:
     one = experiment_with(pretrain=EXACT)
     resources = one.resources.model_validate({"trial": {"gpus": 4}, "pretrain": {"gpus": 4}})
     four = one.model_copy(update={"resources": resources})

@@ -30,7 +30,7 @@ def weights(prepared: Prepared, stage: Stage) -> dict[str, torch.Tensor]:
     return dict(network.state_dict())
 
 
-def test_training_lowers_the_loss_and_an_interruption_changes_no_bit(prepared: Prepared) -> None:
+def test_training_lowers_the_loss_and_an_interrupted_run_ends_with_the_same_bits(prepared: Prepared) -> None:
     stage, first = run(prepared, stop_after=2, epochs=3)
     assert prepared.store.find(stage) is None
     _, resumed = run(prepared, epochs=3)
@@ -50,7 +50,7 @@ def test_the_inter_patient_split_scores_the_other_half(prepared: Prepared) -> No
     metrics = reports[0].metrics
     assert reports[0].num_images == 20
     assert {"image_f1_N", "image_f1_V", "image_f1_Q"} <= metrics.keys()
-    assert "image_f1_S" not in metrics  # no such beat in the records scored
+    assert "image_f1_S" not in metrics  # there is no such beat in the scored records
     f1 = [metrics[f"image_f1_{name}"] for name in ("N", "V", "Q")]
     assert metrics["image_macro_f1"] == pytest.approx(sum(f1) / 3)
     manifest = prepared.store.find(stage)
@@ -66,9 +66,7 @@ def test_the_inter_patient_split_scores_the_other_half(prepared: Prepared) -> No
     assert history[0]["metrics"] == metrics
 
 
-def test_without_an_objective_only_batch_statistics_leave_their_initial_values(
-    prepared: Prepared, untrained: Stage
-) -> None:
+def test_without_an_objective_only_batch_statistics_change(prepared: Prepared, untrained: Stage) -> None:
     initial = build(18, child_seed(child_seed(0, "pretrain"), "initial")).state_dict()
     stored = weights(prepared, untrained)
     moved = {name for name in initial if not torch.equal(initial[name], stored[name])}
@@ -94,7 +92,7 @@ def test_a_learning_rate_that_is_far_too_high_is_reported_as_divergence(prepared
         run(prepared, learning_rate=1e30, epochs=1)
 
 
-def test_scores_are_taken_once_after_the_last_epoch(prepared: Prepared) -> None:
+def test_images_are_scored_once_after_the_last_epoch(prepared: Prepared) -> None:
     _, reports = run(
         prepared, epochs=2, split="intra_patient", balance="balanced_sampling", images_per_epoch=8
     )
@@ -102,14 +100,14 @@ def test_scores_are_taken_once_after_the_last_epoch(prepared: Prepared) -> None:
     assert [report.num_images for report in reports] == [8, 8]
 
 
-def test_other_networks_are_trained_and_stored_likewise(prepared: Prepared) -> None:
+def test_other_networks_are_trained_and_stored_too(prepared: Prepared) -> None:
     stage, reports = run(prepared, epochs=1, architecture="alexnet", images_per_epoch=20)
     assert len(reports) == 1
     network = load_classifier(prepared.store.path(stage, "model.safetensors"))
     assert network.backbone.architecture == "alexnet"
 
 
-def test_bfloat16_is_another_stage_and_learns_the_same(prepared: Prepared) -> None:
+def test_bfloat16_has_another_digest_and_learns_the_same(prepared: Prepared) -> None:
     experiment = experiment_with(pretrain={"epochs": 1, "images_per_epoch": 20})
     rough = experiment.model_copy(
         update={"resources": experiment.resources.model_copy(update={"precision": "bfloat16"})}

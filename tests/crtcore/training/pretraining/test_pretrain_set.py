@@ -45,13 +45,13 @@ def test_the_inter_patient_split_needs_records_of_both_halves(images: ImageSet) 
         divided(renamed, "inter_patient")
 
 
-def test_one_class_teaches_nothing_and_is_refused(images: ImageSet) -> None:
+def test_a_set_with_one_class_is_refused(images: ImageSet) -> None:
     normal = dataclasses.replace(images, symbol_N=np.full(images.num_images, "N"))
     with pytest.raises(DataError, match=r"beats of 1 of the five classes of pretrain.objective aami5"):
         divided(normal, "all")
 
 
-def test_patients_of_another_database_are_halved_at_random_and_never_on_both_sides(images: ImageSet) -> None:
+def test_patients_of_another_database_are_split_at_random_and_never_on_both_sides(images: ImageSet) -> None:
     patients = np.array([f"I{number:02}" for number in range(8)])[images.beat_N % 8]
     records = np.char.add(patients, np.where(images.beat_N % 16 < 8, "a", "b"))
     other = dataclasses.replace(images, record_N=records, patient_N=patients)
@@ -66,7 +66,7 @@ def test_patients_of_another_database_are_halved_at_random_and_never_on_both_sid
     assert any(halves(seed) != (trained, scored) for seed in (1, 2, 3))
 
 
-def test_one_patient_cannot_be_halved(images: ImageSet) -> None:
+def test_one_patient_cannot_be_split(images: ImageSet) -> None:
     alone = np.full(images.num_images, "I01")
     with pytest.raises(DataError, match=r"leaves 40 images to train on and 0 to score: .* of 1 patients;"):
         divided(dataclasses.replace(images, record_N=alone, patient_N=alone), "inter_patient")

@@ -5,7 +5,7 @@ from scipy.special import softmax
 from crtcore.training.pretraining.priors import class_weights, corrected_log_probabilities
 
 
-def test_rare_classes_weigh_more_by_the_root_of_their_share_up_to_a_cap() -> None:
+def test_the_weight_of_a_rare_class_grows_with_the_root_of_its_share_up_to_a_limit() -> None:
     label_N = np.repeat([0, 1, 2], [10_000, 100 * 4, 1])
     weight_K = class_weights(label_N, 4)
     assert weight_K[1] / weight_K[0] == pytest.approx(5)
@@ -14,8 +14,8 @@ def test_rare_classes_weigh_more_by_the_root_of_their_share_up_to_a_cap() -> Non
     assert weight_K[label_N].mean() == pytest.approx(1)
 
 
-def test_what_weighting_shifted_is_undone() -> None:
-    """Bayes' rule with weighted priors, and back: two normal densities at shares of 90 and 10 %."""
+def test_the_shift_by_class_weights_is_corrected() -> None:
+    """Bayes' rule with weighted priors, for two normal densities with shares of 90 and 10 %."""
     x_N = np.linspace(-3, 5, 50)
     density_NK = np.exp(-0.5 * (x_N[:, None] - np.array([0.0, 2.0])) ** 2)
     share_K = np.array([0.9, 0.1])
@@ -29,7 +29,7 @@ def test_what_weighting_shifted_is_undone() -> None:
     np.testing.assert_allclose(np.exp(untouched), softmax(weighted_NK, axis=1), rtol=1e-9)
 
 
-def test_a_class_that_was_never_seen_is_left_as_it_is() -> None:
+def test_a_class_without_training_examples_is_not_corrected() -> None:
     logit_NK = np.array([[0.0, 1.0, -20.0]])
     corrected = corrected_log_probabilities(logit_NK, np.array([1.0, 1.0, 0.0], dtype=np.float32))
     assert np.isfinite(corrected).all()
