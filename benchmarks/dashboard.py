@@ -129,6 +129,7 @@ def sweep_costs(study: optuna.Study, store: StageStore, folder: Path) -> dict[st
                 number=number,
                 state="RUNNING",
                 params={},
+                stages={"finetune": digest},
                 stage="finetune",
                 epoch=epoch,
                 num_epochs=NUM_EPOCHS,

@@ -127,7 +127,9 @@ def test_with_one_flipped_bit_in_its_progress_file_the_stage_starts_again_and_sa
         reports = list(fit(store, STAGE, learner, num_epochs=4, finish=committed.extend))
         assert learner.epochs == [1, 2, 3, 4]
         assert losses(committed) == [(1, 2.0), (2, 4.0), (3, 8.0), (4, 16.0)]
-        note = f"the checkpoint of {STAGE} in {store.uri} does not match its checksum, so the stage starts again"
+        note = (
+            f"the checkpoint of {STAGE} in {store.uri} does not match its checksum, so the stage starts again"
+        )
         assert [report.note[: len(note)] for report in reports] == [note, "", "", ""]
         assert note in caplog.text
         store.clear_progress(STAGE)
