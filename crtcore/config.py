@@ -1,7 +1,7 @@
 """The configuration tree: data only, frozen, unknown keys refused.
 
 One `Experiment` holds all that decides a result. Where a value comes from (YAML, `--set`, defaults) is
-`configfile.py`'s business; which of them a search may vary is `search/space.py`'s.
+`configfile.py`'s business; which of them a search may vary is `search/scheduling/sampling/space.py`'s.
 """
 
 import re
@@ -172,7 +172,7 @@ def _seconds(value: object) -> object:
 
 
 Seconds = Annotated[PositiveFloat, BeforeValidator(_seconds)]
-Objective = Literal["auc", "trainable_parameters"]  # search/objectives.py says what each is
+Objective = Literal["auc", "trainable_parameters"]  # see search/scheduling/sampling/objectives.py
 Bounded = Literal["trainable_parameters"]
 
 

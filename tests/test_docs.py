@@ -1,9 +1,9 @@
-"""The documentation: it builds, the reference is that of the code, the notebook runs."""
+"""The documentation: it builds, its paths exist, the reference is that of the code, the notebook runs."""
 
 import importlib.util
+import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import nbclient
@@ -13,6 +13,70 @@ import yaml
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOCS = REPOSITORY / "docs"
+PAGES = (*sorted(REPOSITORY.glob("*.md")), *sorted(DOCS.glob("*.md")))
+ROOMS = "crtcore|search|benchmarks|tests|docs|configs|\\.github|\\.ci"
+PATH = re.compile(rf"(?<![\w/.<~-])(?:{ROOMS})/[\w./*-]*\w/?")
+LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+BARE_FILE = re.compile(r"`([\w.-]*\w\.(?:py|md|toml|yaml|yml|json|cff))`")
+PLACEHOLDERS = {
+    "NAME.json",
+    "NAME_reader.py",
+    "tests/a/b/test_c.py",
+    "crtcore/signal/NAME_reader.py",
+    "benchmarks/NAME.py",
+    "benchmarks/results/NAME.json",
+}
+WRITTEN = {"manifest.json", "results.json", "config.yaml"}  # by crtsearch, into a storage
+
+
+def tracked_texts() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    kinds = {".py", ".md", ".yaml", ".yml", ".toml", ".sh", ".cff", ".ipynb", ""}
+    paths = [REPOSITORY / name for name in listed.stdout.splitlines()]
+    return [path for path in paths if path.suffix in kinds and path.is_file() and "legacy" not in path.parts]
+
+
+def test_every_repository_path_that_a_file_names_exists() -> None:
+    missing = [
+        f"{path.relative_to(REPOSITORY)}: {named}"
+        for path in tracked_texts()
+        for named in PATH.findall(path.read_text(encoding="utf-8"))
+        if named not in PLACEHOLDERS and not any(REPOSITORY.glob(named.rstrip("/")))
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_links_or_names_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for link in LINK.findall(text):
+        assert (page.parent / link).exists(), link
+    names = {path.name for path in tracked_texts()} | {
+        path.name for path in REPOSITORY.glob("benchmarks/results/*")
+    }
+    for name in BARE_FILE.findall(text):
+        assert name in names | PLACEHOLDERS | WRITTEN, name
+
+
+def test_a_stage_version_is_where_the_contributors_are_sent() -> None:
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+_VERSION)` in `([\w/.]+)` \|$", text, flags=re.MULTILINE)
+    assert {stage for stage, _, _ in rows} == {
+        "shard",
+        "prepare",
+        "pretrain",
+        "features",
+        "finetune",
+        "refit",
+    }
+    for _, constant, path in rows:
+        assert re.search(rf"^{constant}\b.* = \d+$", (REPOSITORY / path).read_text(), flags=re.MULTILINE), (
+            path
+        )
+
+
+def test_the_readme_is_short() -> None:
+    assert len((REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
@@ -50,11 +114,3 @@ def test_the_notebook_runs_and_ends_with_learning_curves() -> None:
     assert "Corrected for the search: AUC" in printed
     assert "image/svg+xml" in notebook.cells[-3].outputs[-1].data
     assert notebook.cells[-1].outputs[-1].data["text/plain"].startswith("{0: {1: 0.")
-
-
-def test_the_citation_names_this_version_and_licence() -> None:
-    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert citation["version"] == project["version"]
-    assert citation["license"] == project["license"]
-    assert {"cff-version", "message", "title", "authors"} <= set(citation)

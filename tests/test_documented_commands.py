@@ -1,11 +1,12 @@
-"""Every command of README.md and docs/ is run, page by page, as a new user would: in an empty folder.
-
-What is run is what is printed; only the sizes are cut down, by the overrides below.
+"""Every command of the documentation exists, and those of a new user's first pages are run as printed, in an
+empty folder. Only the sizes are cut down, by the overrides below.
 """
 
+import importlib.util
 import re
 import shlex
 import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,22 @@ from search.cluster.connection import connected
 REPOSITORY = Path(__file__).resolve().parent.parent
 CLUSTER_PAGE = "docs/cluster.md"
 PAGES = ("README.md", "docs/index.md", "docs/own_cohort.md", "docs/report.md", "docs/dashboard.md")
+ALL_PAGES = (*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").glob("*.md")))
+YAML_FILES = (
+    *REPOSITORY.glob("*.yaml"),
+    *(REPOSITORY / "configs").rglob("*.yaml"),
+    REPOSITORY / ".pre-commit-config.yaml",
+)
 FENCED = re.compile(r"^```(?:sh|shell|bash|console)?\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`([^`\n]+)`")
 COMMANDS = ("crtsearch", "make", "ray", "pip", "docker", "kubectl", "sbatch")
+CHECKED = ("crtsearch", "make", "python", "pip", ".venv/bin/pip", ".venv/bin/pytest")
 
 # Why a command is not run here, by how it begins.
 NOT_RUN = {
-    "crtsearch simulate": "is slow: tests/crtcore/data/test_simulate.py; a small one stands in its place",
-    "crtsearch dashboard": "serves until Ctrl-C: tests/search/test_dashboard.py runs it",
-    "make": "installs or runs the commands beneath it, which are run",
+    "crtsearch simulate": "is slow: tests/crtcore/simulation/test_write.py runs it",
+    "crtsearch dashboard": "serves until Ctrl-C: tests/search/dashboard/test_server.py runs it",
+    "make": "installs, or runs commands that are run here",
     "ray": "needs a cloud or several hosts: tests/cluster/ runs it",
     "pip": "needs a package index",
 }
@@ -44,7 +53,7 @@ SMALL = (
 
 
 def commands_of(page: str) -> list[str]:
-    """The commands in a page's code blocks, each in one line, without their remarks."""
+    """The commands in a page's code blocks, each on one line, without comments."""
     lines = (
         line.partition(" #")[0].strip()
         for block in FENCED.findall((REPOSITORY / page).read_text(encoding="utf-8"))
@@ -53,20 +62,98 @@ def commands_of(page: str) -> list[str]:
     return [line for line in lines if line.split(" ")[0] in COMMANDS]
 
 
+def all_commands() -> list[tuple[str, str]]:
+    """Every command line of the documentation and of comments in YAML files, with the file it is in."""
+    found = []
+    for page in ALL_PAGES:
+        text = page.read_text(encoding="utf-8")
+        blocks = [line for block in FENCED.findall(text) for line in block.replace("\\\n", " ").splitlines()]
+        found += [(page.name, line) for line in (*blocks, *INLINE.findall(FENCED.sub("", text)))]
+    for path in YAML_FILES:
+        comments = re.findall(r"^#\s+(?:\(or: )?(.*)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        found += [(path.name, part) for line in comments for part in line.split("(or: ")]
+        found += [(path.name, inline) for line in comments for inline in INLINE.findall(line)]
+    parts = [
+        (name, re.split(r"\s#|\s{2,}|\)$", part.strip())[0].strip())
+        for name, line in found
+        for part in line.split("&&")
+    ]
+    return [(name, line) for name, line in parts if line.split(" ")[0] in CHECKED]
+
+
+def require_crtsearch(arguments: list[str]) -> None:
+    group = typer.main.get_command(app)
+    if len(arguments) < 2 or arguments[0].startswith("-"):  # only named, such as `crtsearch best`
+        known = {*group.commands, "--install-completion", "--help"}  # type: ignore[attr-defined]
+        assert set(arguments) <= known, arguments
+        return
+    verb, *rest = arguments
+    group.commands[verb].make_context(verb, rest)  # type: ignore[attr-defined]  # raises for a wrong option
+
+
+def require_make(words: list[str]) -> None:
+    text = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", text, flags=re.MULTILINE))
+    variables = set(re.findall(r"^([A-Z]+) \?=", text, flags=re.MULTILINE))
+    for word in words:
+        name, is_variable, _ = word.partition("=")
+        assert name in (variables if is_variable else targets), word
+
+
+def require_python(words: list[str]) -> None:
+    if words[0] != "-m":
+        assert (REPOSITORY / words[0]).is_file(), words
+    elif words[1] != "benchmarks.NAME":
+        assert importlib.util.find_spec(words[1]) is not None, words
+
+
+def require_pip(words: list[str]) -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for extra in re.findall(r"\.\[(\w+)\]", " ".join(words)):
+        assert extra in project["optional-dependencies"], words
+    if "-c" in words:
+        assert (REPOSITORY / words[words.index("-c") + 1]).is_file(), words
+
+
+@pytest.mark.parametrize(("where", "line"), sorted(set(all_commands())))
+def test_every_documented_command_exists_and_parses(
+    where: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    program, *words = shlex.split(line)
+    if program == "crtsearch":
+        require_crtsearch(words)
+    elif program == "make":
+        require_make(words)
+    elif program == "python":
+        require_python(words)
+    elif program.endswith("pip"):
+        require_pip(words)
+    else:
+        assert Path(words[0]).exists(), line
+
+
+def test_commands_are_found_on_every_kind_of_page() -> None:
+    found = {where for where, _ in all_commands()}
+    assert {"README.md", "CONTRIBUTING.md", "index.md", "cluster.md", "cluster.yaml", "paper.yaml"} <= found
+    lines = {line for _, line in all_commands()}
+    assert {"make docs", "crtsearch nested NAME", "crtsearch --install-completion"} <= lines
+
+
 def is_left_out(command: str) -> bool:
     if "--cluster" in command:
         return True  # needs several hosts: tests/cluster/test_onprem.py sends a sweep to some
     return any(command == start or command.startswith(f"{start} ") for start in NOT_RUN)
 
 
-def test_every_reason_to_leave_a_command_out_is_still_needed() -> None:
+def test_each_reason_not_to_run_a_command_is_still_needed() -> None:
     commands = [command for page in PAGES for command in commands_of(page)]
     for start in NOT_RUN:
         assert any(command.startswith(start) for command in commands), start
     assert sum(not is_left_out(command) for command in commands) >= 8
 
 
-def test_commands_for_a_cluster_are_those_that_three_hosts_are_sent() -> None:
+def test_the_commands_for_a_cluster_are_run_by_the_test_on_three_hosts() -> None:
     tested = (REPOSITORY / "tests" / "cluster" / "test_onprem.py").read_text(encoding="utf-8")
     words = [shlex.split(command) for command in commands_of(CLUSTER_PAGE)]
     verbs = {verb for program, verb, *_ in words if program == "ray"}

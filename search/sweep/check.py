@@ -98,7 +98,7 @@ def check(
         require_place(experiment.resources.trial, known_nodes)
     sources = read_sources(experiment)
     num_beats = read_database(sources, on_progress)
-    flags, findings, durations_s = read_cohort(sources, on_progress)
+    cohort = read_cohort(sources, on_progress)
     _require_folds(experiment, sources)
     store = open_store(experiment)
     num_trials_done = _num_trials_done(experiment)
@@ -111,8 +111,8 @@ def check(
         num_responders=sum(patient.label for patient in sources.patients),
         num_recordings=len(sources.cohort),
         leads=sources.cohort_leads,
-        flags=flags,
-        findings=findings,
+        flags=cohort.flags,
+        findings=cohort.findings,
         num_trials=experiment.search.trials,
         num_trials_done=num_trials_done,
         num_combinations=_num_combinations(experiment),
@@ -123,7 +123,7 @@ def check(
             sources,
             num_trials=max(0, experiment.search.trials - num_trials_done),
             num_database_beats=sum(num_beats.values()),
-            num_cohort_beats=expected_beats(experiment.cohort, durations_s),
+            num_cohort_beats=expected_beats(experiment.cohort, cohort.durations_s),
         ),
     )
 

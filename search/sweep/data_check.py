@@ -1,7 +1,8 @@
 """Reads every recording once, so that a damaged one is found before anything is computed."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from crtcore.data.beat_images import detected_rhythm
 from crtcore.data.cohort_review import CohortReview
@@ -14,6 +15,17 @@ from crtcore.signal.quality import quality_flags
 from crtcore.signal.recording import Recording
 
 
+@dataclass(frozen=True, kw_only=True)
+class CohortCheck:
+    """What reading the cohort showed: the quality flags of each flagged recording, on the leads in use; what
+    is wrong with the recordings as a whole, one sentence each; the length of every recording.
+    """
+
+    flags: Mapping[str, tuple[str, ...]]
+    findings: tuple[str, ...]
+    durations_s: tuple[float, ...]
+
+
 def read_database(sources: Sources, on_progress: OnProgress) -> dict[str, int]:
     """The number of annotated beats of each AAMI class in the arrhythmia database."""
     count: Counter[str] = Counter()
@@ -24,12 +36,8 @@ def read_database(sources: Sources, on_progress: OnProgress) -> dict[str, int]:
     return {name: count[name] for name in AAMI_CLASSES}
 
 
-def read_cohort(
-    sources: Sources, on_progress: OnProgress
-) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...], list[float]]:
-    """The quality flags of each flagged recording, on the leads that are used; what is wrong with the
-    recordings together; and how long each lasts.
-    """
+def read_cohort(sources: Sources, on_progress: OnProgress) -> CohortCheck:
+    """Read every recording of the cohort once."""
     review = CohortReview(sources)
     flags: dict[str, tuple[str, ...]] = {}
     durations_s = []
@@ -41,7 +49,7 @@ def read_cohort(
             flags[source.record_id] = found
         review.add(source, raw)
         durations_s.append(recording.num_samples / recording.sampling_rate_hz)
-    return flags, review.findings(), durations_s
+    return CohortCheck(flags=flags, findings=review.findings(), durations_s=tuple(durations_s))
 
 
 def _recordings(

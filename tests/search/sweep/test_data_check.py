@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -45,15 +46,17 @@ def test_a_flat_lead_is_flagged_only_where_it_is_used(tiny: Experiment, tmp_path
     manifest = cohort / "cohort.csv"
     manifest.write_text(manifest.read_text().replace("records/sim001", "flat.npy"))
 
-    def flags_of(*leads: str) -> dict[str, tuple[str, ...]]:
+    def flags_of(*leads: str) -> Mapping[str, tuple[str, ...]]:
         sources = read_sources(override(tiny, {"data": data, "cohort.leads": leads}))
         seen: list[Progress] = []
-        flags, findings, durations_s = read_cohort(sources, lambda *progress: seen.append(progress))
+        check = read_cohort(sources, lambda *progress: seen.append(progress))
         assert seen == [("read cohort", done, 12) for done in range(13)]
-        assert durations_s == pytest.approx([10.0] * 12)
+        assert check.durations_s == pytest.approx([10.0] * 12)
         # Where the flat lead is used, its amplitude of 0 mV is a finding too.
-        assert [found.split(":")[0] for found in findings] == ["Implausible amplitude"] * len(flags)
-        return flags
+        assert [found.split(":")[0] for found in check.findings] == ["Implausible amplitude"] * len(
+            check.flags
+        )
+        return check.flags
 
     assert flags_of("II", "V1") == {}
     assert flags_of("II", "V6") == {"flat.npy": ("flat",)}
