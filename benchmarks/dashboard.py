@@ -13,6 +13,7 @@ the scores are random.
 """
 
 import argparse
+import dataclasses
 import json
 import signal
 import statistics
@@ -142,6 +143,7 @@ def sweep_costs(study: optuna.Study, store: StageStore, folder: Path) -> dict[st
         start_s = time.perf_counter()
         links.on_update(update)
         link_s.append(time.perf_counter() - start_s)
+        events.on_update(dataclasses.replace(update, state="COMPLETE"))  # closes the trial's file
     return {
         "link_ms": round(1e3 * statistics.median(link_s), 2),
         "events_ms": round(1e3 * statistics.median(event_s) * NUM_EPOCHS, 2),
