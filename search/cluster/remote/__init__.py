@@ -1,1 +1,1 @@
-"""A cluster of `ray up` from the machine that started it: sweeps as jobs, dashboards through SSH."""
+"""Use a `ray up` cluster from the machine that started it: sweeps as jobs, dashboards through SSH."""

@@ -1,4 +1,4 @@
-"""Both dashboards of a cluster in the browser of this machine: Ray's, and Optuna's on one sweep."""
+"""Show both dashboards of a cluster in a browser on this machine: Ray's, and Optuna's for one sweep."""
 
 import shlex
 import threading
@@ -13,10 +13,11 @@ from search.cluster.remote.tunnel import HOST, JOB_PORT, forwarded
 def forward_dashboards(
     cluster: Path, name: str, *, port: int = DASHBOARD_PORT, on_ready: Callable[[str, str], None]
 ) -> None:
-    """Serve Optuna's dashboard on sweep `name` from the head, on 127.0.0.1 there and here, until interrupted.
+    """Run Optuna's dashboard for sweep `name` on the cluster's head and forward it to 127.0.0.1 here, until
+    interrupted.
 
-    `on_ready` gets the addresses of Ray's dashboard and of Optuna's once both answer. Raises SweepError if
-    the cluster cannot be reached or no job ever ran that sweep.
+    `on_ready` gets the addresses of Ray's and of Optuna's dashboard once both answer. Raises SweepError if
+    the cluster cannot be reached or no job has run that sweep.
     """
     with job_client(cluster) as client:
         job = find_job(client, name, running=False)
@@ -25,9 +26,9 @@ def forward_dashboards(
             hint = (
                 f"sweeps there: {', '.join(known)}" if known else "start one with `crtsearch sweep --cluster`"
             )
-            raise SweepError(f"no job of {cluster} ran a sweep {name!r}; {hint}")
+            raise SweepError(f"no job on the cluster of {cluster} has run a sweep {name!r}; {hint}")
         storage = (job.metadata or {})["storage"]
-    # The tilde is the head's to expand.
+    # The head must expand the tilde, so it is not quoted.
     options = f"--storage {storage if storage.startswith('~') else shlex.quote(storage)}"
     command = f"cd {PROJECT} && exec crtsearch dashboard {shlex.quote(name)} --port {port} {options}"
     with forwarded(cluster, [(JOB_PORT, JOB_PORT), (port, port)], command):

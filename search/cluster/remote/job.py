@@ -1,4 +1,4 @@
-"""Sweeps as Ray jobs: they run on the cluster's head, and go on when whoever submitted them is gone."""
+"""Run sweeps as Ray jobs on a cluster's head. They continue when the machine that submitted them is gone."""
 
 import asyncio
 import json
@@ -21,8 +21,9 @@ from search.cluster.remote.tunnel import HOST, JOB_PORT, forwarded, free_port
 if TYPE_CHECKING:  # Ray takes seconds to import
     from ray.job_submission import JobDetails, JobSubmissionClient
 
-PROJECT = "~/crtsearch"  # where the cluster files put this repository
-TOKEN_FILE = "~/.ray/auth_token"  # which they put there too
+# The cluster files put this repository and the token there.
+PROJECT = "~/crtsearch"
+TOKEN_FILE = "~/.ray/auth_token"
 DASHBOARD_PORT = 8080
 
 
@@ -37,17 +38,17 @@ def sweep_on_cluster(
     on_log: Callable[[str], None],
     tell: Callable[[str], None],
 ) -> None:
-    """Run `crtsearch sweep` as a job on the head of the cluster that `ray up CLUSTER` started, and follow its
-    log until it ends.
+    """Run `crtsearch sweep` as a job on the head of the cluster that `ray up CLUSTER` started, and show its
+    log until it ends. If a job already runs that sweep, show its log instead.
 
-    Where a job runs that sweep already, it is followed. `on_log` gets the log in pieces, `tell` sentences for
-    the user. Ctrl-C, or a lost connection, leaves the job running.
+    `on_log` gets the log in pieces, `tell` gets sentences for the user. The job keeps running after Ctrl-C
+    and when the connection is lost.
 
-    Raises ConfigError on a wrong setting or a storage that no other machine can see, SweepError if the head
+    Raises ConfigError for a wrong setting or a storage that other machines cannot see; SweepError if the head
     cannot be reached, the connection is lost or the sweep fails.
     """
     named = list(overrides) if name is None else [*overrides, f"name={json.dumps(name)}"]
-    experiment = load_experiment(config, named)  # a misspelt key is told here, and at once
+    experiment = load_experiment(config, named)  # a wrong key is reported here, before anything is submitted
     bare = f"{config}.yaml"
     places = (Path(config), Path("configs", bare), SHIPPED_CONFIGS / bare)
     path = next(place for place in places if place.is_file())
@@ -67,20 +68,20 @@ def sweep_on_cluster(
             }
             job_id = _submit(client, path, [*options, *(["--json"] if as_json else [])], metadata)
         else:
-            assert running.submission_id is not None  # jobs with our metadata were submitted
+            assert running.submission_id is not None  # only submitted jobs have our metadata
             job_id = running.submission_id
-        tell(f"{experiment.name} runs on the cluster as job {job_id}, with or without this machine")
-        tell(f"come back: {back}")
-        tell(f"watch: {watch}")
+        tell(f"{experiment.name} runs on the cluster as job {job_id}; it does not need this machine")
+        tell(f"show its log again: {back}")
+        tell(f"open its dashboards: {watch}")
         _follow(client, job_id, on_log, back)
 
 
 @contextmanager
 def job_client(cluster: Path) -> "Iterator[JobSubmissionClient]":
-    """Ray's client for the jobs of a cluster, through SSH. Raises SweepError if the head is not reached or
-    wants another token.
+    """Ray's client for the jobs of a cluster, through SSH. Raises SweepError if the head cannot be reached or
+    refuses the token.
     """
-    # Given by hand: what Ray finds by itself depends on RAY_AUTH_MODE at the moment it was first imported.
+    # Ray itself reads the token only if RAY_AUTH_MODE was set when Ray was first imported.
     headers = {"Authorization": f"Bearer {_token()}"}
     # Ray takes seconds to import.
     from ray.exceptions import AuthenticationError
@@ -88,14 +89,14 @@ def job_client(cluster: Path) -> "Iterator[JobSubmissionClient]":
 
     port = free_port()
     with forwarded(cluster, [(port, JOB_PORT)]):
-        # What Ray heeds more than the client's argument: an address of another cluster may be set.
+        # Ray prefers this variable to the argument, and it may name another cluster.
         os.environ["RAY_API_SERVER_ADDRESS"] = f"http://{HOST}:{port}"
         try:
             client = JobSubmissionClient(f"http://{HOST}:{port}", headers=headers)
         except AuthenticationError as error:
             raise SweepError(
-                f"the head of {cluster} does not know the token in {TOKEN_FILE}; it takes the one with which "
-                "`ray up` was called"
+                f"the head of {cluster} refuses the token in {TOKEN_FILE}; copy the file from the machine "
+                "where `ray up` was called"
             ) from error
         finally:
             del os.environ["RAY_API_SERVER_ADDRESS"]
@@ -107,13 +108,13 @@ def _token() -> str:
         return Path(TOKEN_FILE).expanduser().read_text(encoding="utf-8").strip()
     except FileNotFoundError as error:
         raise SweepError(
-            f"there is no {TOKEN_FILE}, without which no cluster lets you in: copy it from the machine where "
-            "`ray up` was called, or make one by `ray get-auth-token --generate` before the first `ray up`"
+            f"there is no {TOKEN_FILE}, and the cluster asks for a token; copy the file from the machine "
+            "where `ray up` was called, or make it with `ray get-auth-token --generate` before `ray up`"
         ) from error
 
 
 def find_job(client: "JobSubmissionClient", sweep: str, *, running: bool) -> "JobDetails | None":
-    """The last job of a sweep, or the one that is under way."""
+    """The newest job of a sweep, among all or among the `running` ones; None if there is none."""
     jobs = [job for job in client.list_jobs() if (job.metadata or {}).get("sweep") == sweep]
     if running:
         jobs = [job for job in jobs if not job.status.is_terminal()]
@@ -121,7 +122,7 @@ def find_job(client: "JobSubmissionClient", sweep: str, *, running: bool) -> "Jo
 
 
 def _submit(client: "JobSubmissionClient", path: Path, options: list[str], metadata: dict[str, str]) -> str:
-    # The config travels with the job; the repository, and all that is relative to it, lies on the head.
+    # The config is uploaded with the job. The repository is already on the head.
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(path, Path(folder, path.name))
         command = f'exec crtsearch sweep "$OLDPWD"/{shlex.quote(path.name)} --address auto'
@@ -147,13 +148,11 @@ def _follow(client: "JobSubmissionClient", job_id: str, on_log: Callable[[str], 
         info = client.get_job_info(job_id)
     except (RuntimeError, ClientError, OSError) as error:
         raise SweepError(
-            f"the connection to job {job_id} is lost, the sweep goes on; come back: {back}"
+            f"the connection to job {job_id} is lost, but the sweep is still running; to see its log: {back}"
         ) from error
     if info.status != JobStatus.SUCCEEDED:
-        what = "was stopped" if info.status == JobStatus.STOPPED else "ended without success"
-        raise SweepError(
-            f"job {job_id} {what} (its log is above); the same command resumes the sweep: {back}"
-        )
+        what = "was stopped" if info.status == JobStatus.STOPPED else "failed"
+        raise SweepError(f"job {job_id} {what} (its log is above); to resume the sweep, run {back}")
 
 
 def _options(overrides: Sequence[str], name: str | None, warm_start: str | None) -> list[str]:
@@ -165,7 +164,7 @@ def _options(overrides: Sequence[str], name: str | None, warm_start: str | None)
 
 
 def _storage(path: Path, overrides: Sequence[str]) -> str:
-    """The storage as it is written: the head, not this machine, makes an absolute path of it."""
+    """The storage as the config has it. The head, not this machine, resolves it to an absolute path."""
     storage = str(yaml.safe_load(path.read_text(encoding="utf-8")).get("storage", "storage"))
     for override in overrides:
         key, _, value = override.partition("=")
@@ -173,7 +172,7 @@ def _storage(path: Path, overrides: Sequence[str]) -> str:
             storage = value.strip()
     if "://" not in storage and not storage.startswith(("/", "~")):
         raise ConfigError(
-            f"storage {storage!r} lies on one machine; give --set storage= an absolute path that all nodes "
-            "share, or an s3:// or gs:// URI"
+            f"storage {storage!r} is a relative path, which nodes do not share; give --set storage= an "
+            "absolute path that all nodes share, or an s3:// or gs:// URI"
         )
     return storage

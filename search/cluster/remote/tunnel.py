@@ -1,4 +1,4 @@
-"""Ports of a cluster's head on this machine, by Ray's own commands over SSH."""
+"""Forward ports of a cluster's head to this machine, with Ray's own commands over SSH."""
 
 import os
 import signal
@@ -17,21 +17,21 @@ import yaml
 from crtcore.errors import ConfigError, SweepError
 
 HOST = "127.0.0.1"
-JOB_PORT = 8265  # of Ray's dashboard, which takes jobs too
+JOB_PORT = 8265  # of Ray's dashboard, which also accepts jobs
 ANSWER_TIMEOUT_S = 90.0
 POLL_S = 0.2
 STOP_TIMEOUT_S = 5.0
 
-RAY = (sys.executable, "-m", "ray.scripts.scripts")  # the `ray` of this environment, on the PATH or not
+RAY = (sys.executable, "-m", "ray.scripts.scripts")  # this environment's `ray`, even if it is not on the PATH
 
 
 @contextmanager
 def forwarded(cluster: Path, ports: Sequence[tuple[int, int]], command: str | None = None) -> Iterator[None]:
-    """Ports of this machine that lead to the head's, as (ours, the head's), once they answer.
+    """Forward ports, given as (port here, port on the head), and wait until they answer HTTP.
 
-    With a command, which then runs on the head as long as the block, each pair must be one number twice:
-    that is what `ray exec` can do. Raises ConfigError if `cluster` is no file of `ray up`, SweepError that
-    tells what Ray or the command said if a port does not answer.
+    If there is a `command`, it runs on the head during the block; both ports of a pair must then be equal,
+    because `ray exec` can do no more. Raises ConfigError if `cluster` is not a file for `ray up`; SweepError
+    with the last words of Ray or of the command if a port does not answer.
     """
     _require_cluster_file(cluster)
     if command is None:
@@ -44,22 +44,22 @@ def forwarded(cluster: Path, ports: Sequence[tuple[int, int]], command: str | No
             _require_free(ours)
         arguments = ["exec", str(cluster), command]
         arguments += [text for ours, _ in ports for text in ("--port-forward", str(ours))]
-    with tempfile.TemporaryFile("w+") as said:
+    with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(
             [*RAY, *arguments],
             stdin=subprocess.DEVNULL,
-            stdout=said,
+            stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # SSH is its child, and goes with it
+            start_new_session=True,  # SSH is its child, and must end with it
         )
         try:
             deadline_s = time.monotonic() + ANSWER_TIMEOUT_S
             while not all(_answers(ours) for ours, _ in ports):
                 if process.poll() is not None or time.monotonic() > deadline_s:
-                    said.seek(0)
+                    output.seek(0)
                     raise SweepError(
-                        f"the head of {cluster} cannot be reached ({_last_words(said.read())}); start it "
-                        f"with `ray up {cluster}`, and give the commands from the folder where that was done"
+                        f"the head of {cluster} cannot be reached ({_last_words(output.read())}); start it "
+                        f"with `ray up {cluster}`, and run all commands from the folder where you did that"
                     )
                 time.sleep(POLL_S)
             yield
@@ -68,7 +68,7 @@ def forwarded(cluster: Path, ports: Sequence[tuple[int, int]], command: str | No
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """A free port of this machine."""
     with socket.socket() as server:
         server.bind((HOST, 0))
         return int(server.getsockname()[1])
@@ -78,11 +78,12 @@ def _require_cluster_file(cluster: Path) -> None:
     try:
         tree = yaml.safe_load(cluster.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        cause = " ".join(str(error).split())  # YAML's errors have several lines
         raise ConfigError(
-            f"--cluster {cluster} cannot be read ({error}); give the file of `ray up`"
+            f"--cluster {cluster} cannot be read ({cause}); give the file that `ray up` takes"
         ) from error
     if not isinstance(tree, dict) or "provider" not in tree:
-        raise ConfigError(f"--cluster {cluster} describes no cluster; give the file of `ray up`")
+        raise ConfigError(f"--cluster {cluster} describes no cluster; give the file that `ray up` takes")
 
 
 def _require_free(port: int) -> None:
@@ -93,12 +94,12 @@ def _require_free(port: int) -> None:
         except OSError as error:
             raise SweepError(
                 f"port {port} of this machine cannot be used ({error.strerror}); give another with --port, "
-                "or end what holds it"
+                "or stop the program that uses it"
             ) from error
 
 
 def _answers(port: int) -> bool:
-    """Whether HTTP is spoken there: SSH itself accepts connections before the head does."""
+    """Whether a port answers HTTP. An open connection is not enough: SSH accepts it before the head does."""
     with suppress(OSError), socket.create_connection((HOST, port), timeout=1.0) as connection:
         connection.settimeout(5.0)
         connection.sendall(b"HEAD / HTTP/1.0\r\n\r\n")
@@ -108,8 +109,8 @@ def _answers(port: int) -> bool:
 
 def _last_words(text: str) -> str:
     lines = [line.strip() for line in click.unstyle(text).splitlines() if line.strip()]
-    told = [line for line in lines if line.startswith("crtsearch: ")]  # the command's own sentence
-    return (told or lines or ["it says nothing"])[-1].removeprefix("crtsearch: ")
+    sentences = [line for line in lines if line.startswith("crtsearch: ")]  # crtsearch's own error
+    return (sentences or lines or ["no output"])[-1].removeprefix("crtsearch: ")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
