@@ -1,7 +1,7 @@
-"""The configuration tree: data only, frozen, unknown keys refused.
+"""The config: frozen values with their limits. Unknown keys are refused.
 
-One `Experiment` holds all that decides a result. Where a value comes from (YAML, `--set`, defaults) is
-`configfile.py`'s business; which of them a search may vary is `search/scheduling/sampling/space.py`'s.
+One `Experiment` holds every setting that decides a result. `configfile.py` reads it from YAML and `--set`;
+`search/scheduling/sampling/space.py` says which settings can be searched.
 """
 
 import re
@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 Depth = Literal[18, 34, 50, 101, 152]
 Architecture = Literal["resnet", "resnet1d", "alexnet", "vgg19", "inception_v3"]
 NUM_GROUPS: Final = 5  # layer groups of every network: the stem and four stages
-WAVEFORM_ARCHITECTURES = ("resnet1d",)  # they read samples in the place of images
+WAVEFORM_ARCHITECTURES = ("resnet1d",)  # they read waveforms, the others images
 QualityFlag = Literal["flat", "clipped", "missing", "noisy", "too_short", "too_few_beats"]
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -21,34 +21,32 @@ Rate = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Settings(BaseModel):
-    """Base of every section: immutable, and a misspelt key is an error."""
+    """Base of every section. It cannot be changed, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class SpectrogramConfig(Settings):
-    """Beat -> image: a 64 x 64 log-power STFT, the same frequency grid (n_fft 512) for every beat."""
+    """Beat -> image: a 64 x 64 log-power STFT with the same frequencies (n_fft 512) for every beat."""
 
     window: Literal["hamming", "hann"] = "hamming"
-    window_length: Literal[64, 128, 256, 512] = 64
-    padding: Literal["context", "zeros"] = "context"
+    window_length: Literal[64, 128, 256, 512] = Field(default=64, description="samples at 360 Hz")
+    padding: Literal["context", "zeros"] = Field(
+        default="context", description="beyond the beat: the signal around it, or zeros"
+    )
     before_r_rr: PositiveFloat = Field(default=0.4, le=2.0, description="RR intervals before the R peak")
     after_r_rr: PositiveFloat = Field(default=0.8, le=2.0, description="RR intervals after the R peak")
-    dynamic_range_db: PositiveFloat = 80.0
+    dynamic_range_db: PositiveFloat = Field(default=80.0, description="dB below the beat's maximum")
 
 
 class ArrhythmiaConfig(Settings):
     """The WFDB database with beat annotations that networks are pre-trained on."""
 
     database: Path
-    records: tuple[str, ...] | None = Field(
-        default=None, description="record names; all in the folder if unset"
-    )
+    records: tuple[str, ...] | None = Field(default=None, description="default: all in the folder")
     leads: Literal["all", "first"] = "all"
     r_peaks: Literal["annotated", "detected"] = "annotated"
-    max_beats_per_record: PositiveInt | None = Field(
-        default=None, description="evenly spaced subset, for machines without a GPU"
-    )
+    max_beats_per_record: PositiveInt | None = Field(default=None, description="evenly spaced; default: all")
 
 
 class CohortConfig(Settings):
@@ -56,43 +54,40 @@ class CohortConfig(Settings):
 
     manifest: Path
     leads: tuple[str, ...] | None = Field(
-        default=None, description="lead names; all that the recordings share if unset"
+        default=None, description="lead names; default: those of the first recording"
     )
     max_beats_per_recording: PositiveInt | None = None
     exclude: tuple[QualityFlag, ...] = Field(
-        default=(), description="leave out recordings that carry one of these flags on a lead that is used"
+        default=(),
+        description="leave out recordings that carry one of these quality flags on a lead that is used",
     )
-    patients: tuple[str, ...] | None = Field(
-        default=None, description="only these patients of the manifest; all if unset"
-    )
+    patients: tuple[str, ...] | None = Field(default=None, description="patients to use; default: all")
     class_names: tuple[str, str] = Field(
-        default=("non-responder", "responder"), description="what label 0 and label 1 are called in results"
+        default=("non-responder", "responder"), description="names of label 0 and label 1 in results"
     )
     note: str = Field(
         default="",
-        description="a sentence that goes with every result: what label 1 means, that data are a stand-in",
+        description="a sentence beside every result: what label 1 means, or what data these are",
     )
 
 
 class PretrainConfig(Settings):
-    """The network and how it is pre-trained; objective `none` leaves it randomly initialised (the from-
-    scratch arm).
-    """
+    """The network and how it is pre-trained. Objective `none` leaves it randomly initialised."""
 
     architecture: Architecture = Field(
         default="resnet", description="resnet1d reads the beat's waveform, the others its spectrogram"
     )
-    depth: Depth = Field(default=18, description="layers of a resnet or resnet1d; the others have one depth")
+    depth: Depth = Field(
+        default=18, description="layers of a resnet or resnet1d; other architectures have one depth"
+    )
     objective: Literal["aami5", "morphology5", "none"] = "aami5"
     split: Literal["all", "inter_patient", "intra_patient"] = Field(
         default="all",
-        description="what is scored: nothing; the records of DS2 (of another database than mitdb, a random "
-        "half of the patients); a random fifth of all beats, whose patients are trained on too",
+        description="what is scored. all: nothing. inter_patient: the records of DS2 (in a database other "
+        "than mitdb, a random half of the patients). intra_patient: a random fifth of the beats",
     )
     balance: Literal["none", "weighted_loss", "balanced_sampling"] = "weighted_loss"
-    images_per_epoch: PositiveInt | None = Field(
-        default=None, description="drawn anew each epoch; all if unset"
-    )
+    images_per_epoch: PositiveInt | None = Field(default=None, description="drawn per epoch; default: all")
     learning_rate: PositiveFloat = 1e-3
     batch_size: PositiveInt = 256
     weight_decay: Rate = 1e-4
@@ -100,14 +95,16 @@ class PretrainConfig(Settings):
 
 
 class FinetuneConfig(Settings):
-    """One trial on the cohort: which groups stay frozen, and how the rest is trained, under patient-wise
-    folds.
+    """One trial on the cohort: which layer groups stay frozen and how the rest is trained, in patient-wise
+    cross-validation.
 
-    Heads other than `linear` are scikit-learn's, fitted at once on the features of frozen_groups 5; learning
-    rate, batch size, weight decay and epochs do not concern them.
+    Heads other than `linear` are models of scikit-learn. They need frozen_groups 5 and ignore learning rate,
+    batch size, weight decay and epochs.
     """
 
-    frozen_groups: int = Field(default=4, ge=0, le=NUM_GROUPS, description="stem, layer1 .. layer4")
+    frozen_groups: int = Field(
+        default=4, ge=0, le=NUM_GROUPS, description="how many of stem, layer1, ..., layer4"
+    )
     head: Literal["linear", "logistic_regression", "svm", "cubic_svm", "random_forest"] = "linear"
     learning_rate: PositiveFloat = 1e-3
     batch_size: PositiveInt = Field(default=256, le=2048, description="images, not patients")
@@ -115,7 +112,7 @@ class FinetuneConfig(Settings):
     epochs: PositiveInt = 10
     lead_fusion: Literal["concatenate", "mean", "mean_prediction"] = "concatenate"
     amplitude: bool = Field(
-        default=False, description="the logarithm of each lead's peak-to-peak amplitude as one feature more"
+        default=False, description="add the logarithm of each lead's peak-to-peak amplitude as a feature"
     )
     class_weights: Literal["balanced", "none"] = "balanced"
     folds: int = Field(default=5, ge=2)
@@ -123,20 +120,18 @@ class FinetuneConfig(Settings):
 
 
 class SchedulerConfig(Settings):
-    """Early stopping of poor trials, by epochs of the stage `finetune`.
+    """Early stopping of poor trials, judged after each epoch of the stage `finetune`.
 
     `asha` is asynchronous successive halving (Li et al., MLSys 2020): a trial stops unless it is among the
     best 1 / reduction_factor at each rung. `hyperband` (Li et al., JMLR 2018) spreads the trials over
     brackets of `asha` that differ in how early they begin to stop. `median` (Golovin et al., KDD 2017) stops
-    what is worse than the median complete trial was at the same epoch.
+    a trial that is worse than the median of the complete trials was at the same epoch.
     """
 
     name: Literal["asha", "hyperband", "median", "none"] = "asha"
-    grace_epochs: PositiveInt = Field(default=2, description="no trial stops earlier")
-    reduction_factor: int = Field(default=3, ge=2, description="of asha and hyperband")
-    startup_trials: PositiveInt = Field(
-        default=5, description="of median: complete trials that there must be before any stops"
-    )
+    grace_epochs: PositiveInt = Field(default=2, description="epochs before any trial can stop")
+    reduction_factor: int = Field(default=3, ge=2, description="for asha and hyperband")
+    startup_trials: PositiveInt = Field(default=5, description="for median: complete trials before any stop")
 
 
 class FloatRange(Settings):
@@ -156,13 +151,11 @@ class FloatRange(Settings):
 
 
 Choices = Annotated[tuple[bool | int | float | str, ...], Field(min_length=1)]
-
-
 SECONDS_IN = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def _seconds(value: object) -> object:
-    """`90m`, `2h`, `1.5d` as seconds; what is no text as it is, for pydantic to judge."""
+    """`90m`, `2h` or `1.5d` in seconds. What is not text is returned as it is, for pydantic to check."""
     if not isinstance(value, str):
         return value
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([smhd]?)\s*", value)
@@ -182,45 +175,43 @@ class SearchConfig(Settings):
     trials: PositiveInt = 20
     wall_clock: Seconds | None = Field(
         default=None,
-        description="budget: time that the sweep may run in all, in seconds or as 90m, 2h, 1d; then no stage "
-        "is started any more",
+        description="budget: total run time of the sweep, in seconds or as 90m, 2h or 1d; after it, no stage "
+        "is started",
     )
-    gpu_hours: PositiveFloat | None = Field(
-        default=None, description="budget: hours of GPU that trials may compute in all"
-    )
+    gpu_hours: PositiveFloat | None = Field(default=None, description="budget: total GPU hours of the trials")
     sampler: Literal["tpe", "gp", "cmaes", "random", "grid"] = "tpe"
     scheduler: SchedulerConfig = SchedulerConfig()
     objectives: Annotated[tuple[Objective, ...], Field(min_length=1)] = ("auc",)
     constraints: dict[Bounded, PositiveFloat] = Field(
-        default_factory=dict, description="upper bounds; what exceeds one is never proposed"
+        default_factory=dict, description="upper bounds; a trial that exceeds one is never proposed"
     )
     study: str = Field(
         default="sqlite",
-        description="where Optuna keeps the study: sqlite or journal (a file beside the sweep), or the URL "
-        "of a database; leave its password to the driver's own means (PGPASSWORD, ~/.pgpass)",
+        description="where Optuna keeps the study: sqlite or journal (a file in the sweep's folder), or the "
+        "URL of a database without its password, which belongs in PGPASSWORD or ~/.pgpass",
     )
     space: dict[str, FloatRange | Choices] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _consistent(self) -> "SearchConfig":
         if len(set(self.objectives)) < len(self.objectives):
-            raise ValueError(f"objectives lists one twice: {', '.join(self.objectives)}")
+            raise ValueError(f"objectives lists a value twice: {', '.join(self.objectives)}")
         if len(self.objectives) > 1 and self.scheduler.name != "none":
             raise ValueError(
-                "with several objectives no trial is stopped early, for no single value ranks them: set "
+                "with several objectives no single value ranks the trials, so none can stop early: set "
                 "search.scheduler.name to none"
             )
         if "auc" not in self.objectives:
-            raise ValueError("objectives must hold auc: without it, the smallest network would win")
+            raise ValueError("objectives must include auc: without it, the smallest network would win")
         if len(self.objectives) > 1 and self.sampler == "cmaes":
-            raise ValueError("sampler cmaes knows one objective; choose tpe, gp, random or grid")
+            raise ValueError("sampler cmaes works with one objective only; choose tpe, gp, random or grid")
         if self.study not in ("sqlite", "journal") and "://" not in self.study:
             raise ValueError(f"study {self.study!r} is neither sqlite, journal nor a database URL")
         return self
 
 
 class TrialResources(Settings):
-    """What one trial holds while it runs; GPUs may be fractions."""
+    """What one trial reserves while it runs. GPUs may be fractions."""
 
     cpus: PositiveFloat = 1.0
     gpus: Rate = 0.0
@@ -229,24 +220,24 @@ class TrialResources(Settings):
 class PretrainResources(Settings):
     """How many GPUs of a trial pre-train one network together, each on its part of every batch.
 
-    A trial holds its GPUs from its first stage to its last; the other stages compute on the first of them.
+    A trial reserves its GPUs from its first stage to its last. The other stages use the first GPU only.
     """
 
     gpus: PositiveInt = Field(default=1, description="at most resources.trial.gpus")
 
 
 class ResourcesConfig(Settings):
-    """How the machine is shared. Of these, `precision` alone is part of a stage's identity.
+    """How the machine is shared. Only `precision` is part of a stage's identity.
 
-    float32 repeats bit by bit on a CPU; bfloat16 is faster where the hardware multiplies it (GPUs, CPUs with
-    AMX), and rounds.
+    float32 gives the same bits again on a CPU. bfloat16 rounds, and is faster on hardware that multiplies it
+    (GPUs, CPUs with AMX).
     """
 
     trial: TrialResources = TrialResources()
     pretrain: PretrainResources = PretrainResources()
     precision: Literal["float32", "bfloat16"] = "float32"
     max_failures: int = Field(
-        default=2, ge=0, description="restarts of a trial whose process or node was lost"
+        default=2, ge=0, description="restarts of a trial after its process or node is lost"
     )
 
     @model_validator(mode="after")
@@ -254,20 +245,20 @@ class ResourcesConfig(Settings):
         if self.pretrain.gpus > max(1, self.trial.gpus):
             raise ValueError(
                 f"pretrain.gpus is {self.pretrain.gpus} and a trial holds {self.trial.gpus:g}: raise "
-                "trial.gpus to as many, or lower pretrain.gpus"
+                "trial.gpus to that number, or lower pretrain.gpus"
             )
         return self
 
 
 class Experiment(Settings):
-    """Everything that decides a result, in one value. Relative data paths are resolved against `data`."""
+    """All settings that decide a result. Relative paths of data are relative to `data`."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
-    storage: str = "storage"
+    storage: str = Field(default="storage", description="folder, or s3:// or gs:// URI, of all results")
     cache: Path = Field(
-        default=Path("~/.cache/crtsearch"), description="this node's mapped copies of shard sets"
+        default=Path("~/.cache/crtsearch"), description="this node's copies of images and remote files"
     )
-    data: Path = Path(".")
+    data: Path = Field(default=Path("."), description="folder of the recordings")
     seed: int = Field(default=0, ge=0)
     spectrogram: SpectrogramConfig = SpectrogramConfig()
     arrhythmia: ArrhythmiaConfig

@@ -1,18 +1,18 @@
 """The exception tree.
 
-CrtError                 what a user can mend: the command line prints its one sentence and exits with 2
+CrtError                 what a user can fix: the command line prints its one sentence and exits with 2
 ├── ConfigError          a config file, an override or a search space
 ├── DataError            a recording, an annotation, a cohort manifest
-├── StorageError         a stage, shard or checkpoint that is damaged, missing or foreign
-├── DivergedError        a training run whose loss or weights left the finite numbers
-└── SweepError           a sweep that cannot start, go on or be shown
+├── StorageError         a stage, shard or checkpoint that is damaged, missing or not ours
+├── DivergedError        a training whose loss or weights are no longer finite
+└── SweepError           a sweep that cannot start, continue or be shown
 
-Everything else that is raised is a defect of ours or of the machine, and propagates with its traceback.
+Every other exception is a bug or a fault of the machine, and propagates with its traceback.
 """
 
 
 class CrtError(Exception):
-    """Root of all errors a user can mend; the message is one sentence that names the place and the remedy."""
+    """Root of all errors that a user can fix. The message is one sentence with the place and the remedy."""
 
 
 class ConfigError(CrtError):
@@ -24,12 +24,12 @@ class DataError(CrtError):
 
 
 class StorageError(CrtError):
-    """Stored bytes are damaged, missing or not what they are said to be."""
+    """Stored data are damaged, missing or not what they should be."""
 
 
 class DivergedError(CrtError):
-    """Training left the finite numbers; the message names the stage and the epoch."""
+    """Loss or weights are no longer finite. The message names the stage and the epoch."""
 
 
 class SweepError(CrtError):
-    """A sweep cannot start, go on or be shown."""
+    """A sweep cannot start, continue or be shown."""

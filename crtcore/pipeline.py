@@ -1,4 +1,4 @@
-"""The straight line: which stages an experiment consists of, and running them in order."""
+"""The stages of an experiment: which they are, and how they run in order."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -53,9 +53,7 @@ class Plan:
 
 
 def read_sources(experiment: Experiment) -> Sources:
-    """The recordings and patients an experiment rests on, with content hashes. Raises DataError on unusable
-    input.
-    """
+    """The recordings and patients of an experiment, each recording hashed. DataError if one is unusable."""
     recordings, patients, leads = cohort_sources(experiment)
     return Sources(
         arrhythmia=arrhythmia_sources(experiment), cohort=recordings, patients=patients, cohort_leads=leads
@@ -63,7 +61,7 @@ def read_sources(experiment: Experiment) -> Sources:
 
 
 def plan(experiment: Experiment, sources: Sources) -> Plan:
-    """The stages of `experiment` on `sources`; builds nothing."""
+    """The stages of `experiment` on `sources`. Nothing is built."""
     arrhythmia, cohort = arrhythmia_set(experiment, sources), cohort_set(experiment, sources)
     pretrain = pretrain_stage(experiment, arrhythmia.stage)
     return Plan(

@@ -1,4 +1,4 @@
-"""What must be said of the data beside every result that rests on them."""
+"""What must be said about the data beside every result."""
 
 from typing import Final
 
@@ -12,19 +12,19 @@ SIMULATED: Final = (
 
 
 def is_simulated(experiment: Experiment) -> bool:
-    """Whether database or cohort lie in a folder that `crtsearch simulate` wrote."""
+    """Whether `crtsearch simulate` wrote the database or the cohort."""
     places = (experiment.manifest_path.parent, experiment.database_path)
     return any((folder / SIMULATION_FILE).is_file() for place in places for folder in (place, place.parent))
 
 
 def caveat(experiment: Experiment) -> str:
-    """That data are simulated, and the config's own note on them; empty where there is neither."""
+    """That the data are simulated, and the note of the config. Empty if neither applies."""
     said = (SIMULATED if is_simulated(experiment) else "", experiment.cohort.note)
     return " ".join(filter(None, said))
 
 
 def outcome_sentence(experiment: Experiment) -> str:
-    """What label 1 is: what the config's note says, or else as far as the manifest says."""
+    """What label 1 means: the note of the config, or what the manifest says."""
     if experiment.cohort.note:
         return experiment.cohort.note
     if "label" in manifest_columns(experiment.manifest_path):

@@ -1,8 +1,8 @@
 """A prepared set -> one memory-mapped array of images, shared by all processes of a node.
 
-The first process of a node to ask for a set copies its shards, verified, into one file under the cache
-folder (temporary name, `os.replace`, keyed by the set's digest); all others compare that file with the
-shards, map it and share its pages.
+The first process of a node that needs a set verifies its shards and copies them into one file in the cache
+folder, named by the digest of the set. The others compare that file with the shards, map it and share its
+pages in memory.
 """
 
 import math
@@ -26,12 +26,12 @@ from crtcore.stages.trouble import trouble_at
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSet:
-    """All images of a prepared set, beat-major: `image_NFT.reshape(num_beats, num_leads, 64, 64)` is valid.
+    """All images of a prepared set, beat by beat: `image_NFT.reshape(num_beats, num_leads, 64, 64)` is valid.
 
-    `image_NFT` is uint8, read-only and mapped; `lead_N` indexes `leads`; `beat_N` counts beats over the
-    whole set; `label_N` is the outcome (0 or 1) in a cohort, the AAMI class index (-1: none) in an
-    arrhythmia set; `symbol_N` is the reference label or ""; `rr_ratio_N` is the previous RR interval over the
-    local mean, `amplitude_mv_N` the peak-to-peak amplitude of the beat in its lead.
+    `image_NFT` is uint8, read-only and mapped. `lead_N` indexes `leads`, and `beat_N` numbers the beats of
+    the whole set. `label_N` is the outcome (0 or 1) in a cohort, and the AAMI class index (-1: none) in an
+    arrhythmia set. `symbol_N` is the reference label or "". `rr_ratio_N` is the previous RR interval over the
+    local mean, and `amplitude_mv_N` is the peak-to-peak amplitude of the beat in its lead.
     """
 
     image_NFT: npt.NDArray[np.uint8]
@@ -60,7 +60,7 @@ class ImageSet:
         return len(np.unique(self.patient_N))
 
     def rows_by_record_and_lead(self) -> list[IntArray]:
-        """The rows of each record in each of its leads, in the order of time."""
+        """The rows of each record and lead, in time order."""
         _, record_N = np.unique(self.record_N, return_inverse=True)
         group_N = record_N * len(self.leads) + self.lead_N
         row_N = np.argsort(group_N, kind="stable")
@@ -83,7 +83,7 @@ def load_images(store: StageStore, stage: Stage) -> ImageSet:
             for entry in manifest.facts["shards"]
         ]
     except StorageError:
-        # So that the next `run_prepare` looks at every shard again, and builds the damaged one anew.
+        # The next `run_prepare` checks every shard again and rebuilds the damaged one.
         store.discard(stage)
         raise
     leads = tuple(manifest.facts["leads"])
@@ -108,7 +108,7 @@ def load_images(store: StageStore, stage: Stage) -> ImageSet:
 
 
 def _starts_beat(shard: ShardRows) -> npt.NDArray[np.bool_]:
-    """Rows are beat-major, so a beat starts wherever the shard's first lead stands."""
+    """Rows are sorted by beat, then lead, so a beat starts at each row of the shard's first lead."""
     starts_N: npt.NDArray[np.bool_] = shard.lead_N == shard.lead_N[0]
     return starts_N
 
@@ -121,7 +121,7 @@ def _index_in(lead_N: StrArray, leads: tuple[str, ...]) -> IntArray:
 def _mapped(path: Path, shards: list[ShardRows]) -> npt.NDArray[np.uint8]:
     if not _holds(path, shards):
         path.parent.mkdir(parents=True, exist_ok=True)
-        # One process of a node writes, the others wait and share its pages.
+        # One process of a node writes the file. The others wait for it.
         with FileLock(f"{path}.lock"):
             if not _holds(path, shards):
                 with atomically(path) as draft, draft.open("wb") as stream:

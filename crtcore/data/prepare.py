@@ -1,7 +1,7 @@
 """The stage `prepare`: the shards of all recordings as one set.
 
-Each recording is a stage of its own: an interrupted run goes on with the recordings that are missing, a
-damaged shard costs one recording, and cohorts that overlap share what they have in common.
+Each shard is also a stage. So an interrupted run continues with the missing recordings, a damaged shard costs
+one recording, and cohorts that overlap share their common shards.
 """
 
 import functools
@@ -32,7 +32,7 @@ class ShardSet:
 
 
 class MapJobs(Protocol):
-    """How jobs are run: `map` in this process, or over processes and nodes; results in any order."""
+    """How jobs run: `map` in this process, or a function that spreads them over processes and nodes."""
 
     def __call__(
         self, function: Callable[[ShardJob], None], jobs: Sequence[ShardJob], /
@@ -46,9 +46,9 @@ def prepare_stage(
     exclude: Collection[str] = (),
     folds: Mapping[str, int] | None = None,
 ) -> Stage:
-    """The set of all `jobs`' shards, except those that carry a quality flag in `exclude`.
+    """The set of the shards of all `jobs`, except those with a quality flag in `exclude`.
 
-    `folds` are predefined ones by patient id; they are a part of the set, so that trials know them.
+    `folds` are the predefined folds by patient id. They are part of the set, so a trial reads them from it.
     """
     config = {"set": name, "exclude": sorted(exclude), "folds": folds}
     inputs = tuple(job.stage.digest for job in jobs)
@@ -75,9 +75,7 @@ def run_prepare(
     map_jobs: MapJobs = map,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Build the shards that are missing or damaged, then commit the set. Raises DataError for an unusable
-    recording.
-    """
+    """Build the missing and damaged shards, then commit the set. DataError if a recording is unusable."""
     stage, jobs = shards.stage, shards.jobs
     if store.find(stage) is not None:
         return
@@ -138,7 +136,7 @@ def _intact(store: StageStore, job: ShardJob) -> bool:
         if store.find(job.stage) is None:
             return False
         store.path(job.stage, SHARD_FILE)
-    except StorageError:  # damaged: it is built again, from the recording
+    except StorageError:  # damaged, so it is built again from the recording
         store.discard(job.stage)
         return False
     return True

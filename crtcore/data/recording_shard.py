@@ -1,7 +1,6 @@
-"""The stage `shard`: one recording -> one Parquet file of images, or of waveforms in their place.
+"""The stage `shard`: one recording -> one Parquet file of images, or of waveforms instead.
 
-An experiment has the one or the other, as its network needs, so that images cost nothing for the waveforms
-that others read.
+The network of an experiment reads one or the other, so a shard holds only one.
 """
 
 from collections import Counter
@@ -27,16 +26,16 @@ SHARD_FILE = "shard.parquet"
 
 @dataclass(frozen=True, kw_only=True)
 class ShardJob:
-    """One recording to turn into a shard: picklable, so that it can be sent to another process."""
+    """One recording to turn into a shard. A job can be pickled, so it can be sent to another process."""
 
     source: Source
     stage: Stage
     spectrogram: SpectrogramConfig
-    waveform: bool  # the beats' waveforms in the place of images
-    leads: tuple[str, ...] | None  # None: all that the recording has
+    waveform: bool  # store waveforms instead of images
+    leads: tuple[str, ...] | None  # None: all leads of the recording
     first_lead_only: bool
-    annotated: bool  # the recording carries reference labels
-    detect: bool  # R peaks are detected rather than taken from the annotation
+    annotated: bool  # the recording has reference labels
+    detect: bool  # detect R peaks instead of taking them from the annotation
     max_beats: int | None
 
 
@@ -85,7 +84,7 @@ def _job(
 ) -> ShardJob:
     spectrogram = experiment.spectrogram.model_dump(mode="json")
     config = {
-        # Of these settings, a waveform knows the segment alone.
+        # Only the limits of the segment matter for a waveform.
         **(
             {"waveform": {name: spectrogram[name] for name in ("before_r_rr", "after_r_rr")}}
             if experiment.takes_waveforms

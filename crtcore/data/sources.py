@@ -1,5 +1,7 @@
-"""What raw data an experiment rests on: the recordings of the arrhythmia database and of the cohort, each
-with its SHA-256, and the cohort's patients.
+"""The raw data of an experiment: which recordings there are, whose they are, and the SHA-256 of each.
+
+The recordings are found here and hashed, but not yet read. A digest of a stage depends on their hashes, so a
+changed recording gives another stage.
 """
 
 import hashlib
@@ -17,8 +19,10 @@ from crtcore.stages.store import sha256_of
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One recording on disk. `label` is the patient's outcome (0 or 1), -1 where beats carry labels; `row` is
-    the manifest's row, 0 for a record of the database.
+    """One recording on disk, with the SHA-256 of its files.
+
+    In a cohort, `label` is the patient's outcome (0 or 1) and `row` the row of the manifest. In the database,
+    whose beats have labels, they are -1 and 0.
     """
 
     record_id: str
@@ -31,7 +35,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """All recordings of an experiment: the arrhythmia database's and the cohort's."""
+    """The recordings of the arrhythmia database and of the cohort, the patients, and the leads to use."""
 
     arrhythmia: tuple[Source, ...]
     cohort: tuple[Source, ...]
@@ -39,32 +43,18 @@ class Sources:
     cohort_leads: tuple[str, ...]
 
 
-def predefined_folds(sources: Sources) -> dict[str, int] | None:
-    """The manifest's folds by patient id, None where it leaves them to us."""
-    folds = {patient.patient_id: patient.fold for patient in sources.patients if patient.fold is not None}
-    return folds or None
-
-
-def content_hash(path: Path, *, annotated: bool) -> str:
-    """SHA-256 over all files of one recording (header, signals, annotation); DataError if one is missing."""
-    digests = [sha256_of(file) for file in files_of(path, annotated=annotated)]
-    return hashlib.sha256("".join(digests).encode()).hexdigest()
-
-
 def arrhythmia_sources(experiment: Experiment) -> tuple[Source, ...]:
-    """The database's records in name order, each a patient of its own.
+    """The records of the database in name order. Each counts as one patient.
 
-    MIT-BIH's 201 and 202 are one subject; the published inter-patient split (de Chazal et al., IEEE TBME
-    2004;51:1196) has one in each half, and figures are compared by that split, so records stay the unit
-    here.
+    Records 201 and 202 of MIT-BIH are of one subject. The published inter-patient split (de Chazal et al.,
+    IEEE TBME 2004;51:1196) has one in each half, and results are compared by that split, so both are kept.
 
     Raises DataError if the folder, a record or an annotation file is missing.
     """
     folder = experiment.database_path
     if not folder.is_dir():
         raise DataError(
-            f"arrhythmia database {folder} is not a folder; "
-            f"set arrhythmia.database (and data) to where it lies"
+            f"arrhythmia database {folder} is not a folder; set arrhythmia.database (and data) to where it is"
         )
     present = list_records(folder)
     chosen = experiment.arrhythmia.records or present
@@ -86,9 +76,9 @@ def arrhythmia_sources(experiment: Experiment) -> tuple[Source, ...]:
 
 
 def cohort_sources(experiment: Experiment) -> tuple[tuple[Source, ...], tuple[Patient, ...], tuple[str, ...]]:
-    """The cohort's recordings (in manifest order), its patients (by first appearance) and the leads to use.
+    """The cohort's recordings in manifest order, its patients by first appearance, and the leads to use.
 
-    Raises DataError as `read_manifest` does, and naming the manifest's row for a missing record.
+    Raises the errors of `read_manifest`, and DataError naming the manifest's row if a recording is missing.
     """
     rows = read_manifest(experiment)
     sources = []
@@ -110,3 +100,15 @@ def cohort_sources(experiment: Experiment) -> tuple[tuple[Source, ...], tuple[Pa
         )
     leads = experiment.cohort.leads or lead_names(sources[0].path)
     return tuple(sources), patients_of(rows), tuple(map(normalise_lead, leads))
+
+
+def content_hash(path: Path, *, annotated: bool) -> str:
+    """SHA-256 of all files of a recording (header, signals, annotation). DataError if one is missing."""
+    digests = [sha256_of(file) for file in files_of(path, annotated=annotated)]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def predefined_folds(sources: Sources) -> dict[str, int] | None:
+    """The folds that the manifest gives, by patient id; None if it gives none."""
+    folds = {patient.patient_id: patient.fold for patient in sources.patients if patient.fold is not None}
+    return folds or None

@@ -26,24 +26,24 @@ DS2: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class Fold:
-    """One split of P patients: ascending indices of those trained on and of those scored."""
+    """One split of P patients: ascending indices of the patients to train on and of those to score."""
 
     train_P: IntArray
     test_P: IntArray
 
 
 def patient_folds(patient_P: StrArray, label_P: IntArray, *, num_folds: int, seed: int) -> tuple[Fold, ...]:
-    """Stratified folds over patients, `patient_P` one id a patient, `label_P` 0/1, both of shape (patients,).
+    """Stratified folds over patients. `patient_P` are ids and `label_P` 0 or 1, both of shape (patients,).
 
-    The folds depend on the ids, their labels and the seed, not on the order of rows. Each patient is scored
-    in exactly one fold. Raises DataError when a patient stands there twice or a class has fewer patients than
-    there are folds.
+    The folds depend on the ids, the labels and the seed, not on the order of the rows. Each patient is scored
+    in exactly one fold. Raises DataError if a patient occurs twice or a class has fewer patients than there
+    are folds.
     """
     assert patient_P.shape == label_P.shape
     ids, count = np.unique(patient_P, return_counts=True)
     if (count > 1).any():
         raise DataError(
-            f"patient {ids[count > 1][0]} is in the list of patients twice; give one row a patient"
+            f"patient {ids[count > 1][0]} is in the list of patients twice; give one row per patient"
         )
     for label in (0, 1):
         num = int((label_P == label).sum())
@@ -64,9 +64,9 @@ def patient_folds(patient_P: StrArray, label_P: IntArray, *, num_folds: int, see
 
 
 def given_folds(fold_P: IntArray, label_P: IntArray) -> tuple[Fold, ...]:
-    """The folds that a cohort predefines: patients with one number in `fold_P` are scored together.
+    """The predefined folds of a cohort: patients with the same number in `fold_P` are scored together.
 
-    Raises DataError when there is one fold only, or one without both outcomes (its AUC would not exist).
+    Raises DataError if there is only one fold, or a fold without both outcomes, which has no AUC.
     """
     numbers = np.unique(fold_P)
     if len(numbers) < 2:
@@ -92,7 +92,7 @@ def cohort_folds(
     num_repeats: int,
     seed: int,
 ) -> tuple[tuple[Fold, ...], ...]:
-    """The folds of each repeat: those `given` by patient id, or patients dealt anew for each repeat."""
+    """The folds of each repeat: those `given` by patient id, or drawn for each repeat."""
     if given is not None:
         fold_P = np.array([given[patient_id] for patient_id in patient_P.tolist()])
         return (given_folds(fold_P, label_P),) * num_repeats
@@ -103,7 +103,7 @@ def cohort_folds(
 
 
 def check_disjoint(train_ids: Iterable[str], test_ids: Iterable[str]) -> None:
-    """Raises DataError naming a patient who is both trained on and scored."""
+    """DataError naming a patient who is both trained on and scored."""
     both = set(train_ids) & set(test_ids)
     if both:
         raise DataError(f"patient {min(both)} is on both sides of a split; keep each on one side")

@@ -28,10 +28,10 @@ Recordings = Sequence[Recording | Path | str]
 
 
 class RecordingClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Fine-tunes a pretrained backbone on recordings, one a patient, as a trial of a sweep does.
+    """Fine-tunes a pre-trained backbone on recordings, one per patient, as a trial of a sweep does.
 
-    `backbone` is a safetensors file of a pre-training stage or a bundle; `leads` default to those of the
-    first recording; the other settings are a config's. After `fit`: `classes_` (0, 1) and `predictor_`.
+    `backbone` is a safetensors file of a pre-training stage or a bundle. `leads` are by default those of the
+    first recording. The other settings are those of a config. `fit` sets `classes_` (0, 1) and `predictor_`.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class RecordingClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @classmethod
     def from_bundle(cls, folder: Path | str) -> Self:
-        """An exported model, ready to predict. StorageError if the bundle is damaged or foreign."""
+        """An exported model, ready to predict. StorageError if the folder is no bundle or is damaged."""
         model = cls()
         model._set(read_bundle(Path(folder)))
         return model
@@ -61,8 +61,7 @@ class RecordingClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Recordings, y: npt.ArrayLike) -> Self:
         """Train on recordings and their labels, 0 or 1.
 
-        DataError for unusable labels or a recording that is refused; DivergedError if training leaves the
-        finite numbers.
+        DataError if labels are unusable or a recording is refused; DivergedError if the loss is not finite.
         """
         label_P = np.asarray(y)
         if self.backbone is None:
@@ -105,7 +104,7 @@ class RecordingClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.stack([1 - probability_P, probability_P], axis=1)
 
     def predict(self, X: Recordings) -> npt.NDArray[np.int64]:
-        """Labels by the threshold: a bundle's own, 0.5 after `fit`."""
+        """Labels by the threshold, which is the bundle's, or 0.5 after `fit`."""
         return (self.predict_proba(X)[:, 1] >= self.predictor_.threshold).astype(np.int64)
 
     def _set(self, predictor: Predictor) -> None:

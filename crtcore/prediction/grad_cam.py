@@ -1,4 +1,4 @@
-"""Where in a beat's images a model looks: Grad-CAM.
+"""Grad-CAM: the places of a beat's images that speak for label 1.
 
 Selvaraju et al. 2017 (ICCV, doi 10.1109/ICCV.2017.74). Legend: B beats, C leads, F frequency bins, T frames.
 """
@@ -15,19 +15,19 @@ from crtcore.prediction.network import BeatModel
 from crtcore.prediction.predictor import BeatInputs
 
 LAYER: Final = "layer2"
-"""8 x 8 places on a 64 x 64 image; the last group of a ResNet leaves 2 x 2, too few to point anywhere."""
+"""8 x 8 places on a 64 x 64 image. The last group of a ResNet has only 2 x 2."""
 
 
 def grad_cam(model: BeatModel, inputs: BeatInputs, *, layer: str = LAYER) -> npt.NDArray[np.float32]:
-    """How much each place speaks for label 1, shape (B, C, F, T), each beat scaled to a maximum of 1.
+    """How much each place speaks for label 1, shape (B, C, F, T). The maximum of each beat is 1.
 
-    The activations of `layer`, weighted by the mean gradient of the logit over each channel; what speaks
-    against label 1 is cut off at 0, and a beat with nothing for it is all 0.
+    It is the sum of the activations of `layer`, weighted by the mean gradient of the logit over each channel.
+    Negative values, which speak against label 1, become 0. A beat without positive values is 0 everywhere.
     """
     held: dict[str, Tensor] = {}
 
     def hold(module: torch.nn.Module, inputs: object, output: Tensor) -> Tensor:
-        # A leaf of its own: the layers before may be frozen, and their gradients are not needed.
+        # Detached, because the layers before it may be frozen and their gradients are not needed.
         held["activation"] = output.detach().requires_grad_()
         return held["activation"]
 

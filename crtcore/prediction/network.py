@@ -1,4 +1,4 @@
-"""One network from a beat's images to its logit, and how its two parts lie in files.
+"""The whole network, from a beat's images to its logit, and its two files.
 
 Legend: B beats, C leads, F frequency bins, T frames, D features, E scalars beside them.
 """
@@ -23,14 +23,14 @@ from crtcore.training.finetuning.heads import BeatHead, LeadFusion
 
 BACKBONE_FILE: Final = "backbone.safetensors"
 HEAD_FILE: Final = "head.safetensors"
-SHAPE: Final = ("num_leads", "lead_fusion", "num_scalars")  # what the head's file says of its shape
+SHAPE: Final = ("num_leads", "lead_fusion", "num_scalars")  # the metadata in the head's file
 MAX_LEADS: Final = 64
 MAX_SCALARS: Final = 1  # the amplitude
 
 
 class BeatModel(nn.Module):
     """uint8 images (B, C, F, T) and scalars (B, C, E) -> logits of label 1, (B,): the backbone on each lead,
-    then the head. The head is of the right shape, to be filled with stored values.
+    then the head. A new head has the right shapes; its values must be loaded.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ def encode_model(model: BeatModel) -> dict[str, bytes]:
 
 
 def load_model(backbone: Path, head: Path) -> BeatModel:
-    """The model that `encode_model` wrote, ready to score. StorageError if a file is damaged or foreign."""
+    """The model that `encode_model` wrote, ready to score. StorageError if a file is damaged or not ours."""
     tensors, metadata = decode_tensors(head, name=str(head))
     if set(metadata) != set(SHAPE) or metadata["lead_fusion"] not in get_args(LeadFusion):
         raise StorageError(f"{head} does not say {', '.join(SHAPE)}; export it again")

@@ -1,4 +1,4 @@
-"""A model as ONNX, for programs without PyTorch; needs the extra `onnx`.
+"""A model as an ONNX file, for programs without PyTorch. Needs the extra `onnx`.
 
 Legend: B beats, C leads, F frequency bins, T frames, D features.
 """
@@ -17,38 +17,40 @@ from crtcore.prediction.network import BeatModel
 from crtcore.prediction.predictor import BeatInputs, beat_logits
 
 NEEDED: Final = ("onnx", "onnxscript", "onnxruntime")
-TOLERANCE: Final = 1e-4  # largest difference of a logit, over the beats that are checked
+TOLERANCE: Final = 1e-4  # largest allowed difference of a logit
 MAX_CHECKED: Final = 16
 
 
 def require_onnx(*, waveform: bool) -> None:
-    """ConfigError if the extra is not installed, or the model reads waveforms: ONNX has no way to take the
-    bytes of images for samples.
+    """ConfigError if the extra is not installed, or if the model reads waveforms: ONNX cannot view the bytes
+    of an image as float samples.
     """
     if waveform:
-        raise ConfigError("a network on waveforms (resnet1d) has no ONNX form here; export without --onnx")
+        raise ConfigError(
+            "a network on waveforms (resnet1d) cannot be exported as ONNX; export without --onnx"
+        )
     lacking = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if lacking:
         raise ConfigError(f"ONNX needs {', '.join(lacking)}; install it with: pip install 'crtsearch[onnx]'")
 
 
 def write_onnx(path: Path, model: BeatModel, inputs: BeatInputs) -> float:
-    """Write the model, images (uint8) and scalars, if it takes any, of any number of beats -> logit, and
-    compare it on `inputs`.
+    """Write the model and compare ONNX Runtime with PyTorch on `inputs`. Returns the largest difference of a
+    logit.
 
-    Returns the largest difference of a logit. ConfigError as of `require_onnx`; StorageError if ONNX Runtime
-    computes something else than PyTorch does.
+    The file maps images (uint8), and scalars if the model takes any, of any number of beats to logits. Raises
+    the errors of `require_onnx`; StorageError if ONNX Runtime gives other logits than PyTorch.
     """
     require_onnx(waveform=model.backbone.takes_waveforms)
     import onnxruntime
 
     part = slice(0, MAX_CHECKED)
     tensors = inputs.tensors(part)
-    assert len(tensors[0]) >= 2, "a batch of one would be taken for a constant"
+    assert len(tensors[0]) >= 2, "the exporter takes a batch of one as a constant"
     names = ["image", "scalar"][: 1 + (model.num_scalars > 0)]
     given = tensors if model.num_scalars else tensors[:1]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of PyTorch's exporter about its own future
+        warnings.simplefilter("ignore")  # the exporter warns about its future versions
         torch.onnx.export(
             model.eval() if model.num_scalars else _ImagesAlone(model).eval(),
             given,
@@ -63,12 +65,12 @@ def write_onnx(path: Path, model: BeatModel, inputs: BeatInputs) -> float:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     expected_B = beat_logits(model, inputs)[part]
     differences = []
-    for some in (slice(None), slice(0, 1)):  # another number of beats than it was traced with
+    for some in (slice(None), slice(0, 1)):  # also with another number of beats
         feed = {name: tensor[some].numpy() for name, tensor in zip(names, given, strict=True)}
         (logit_B,) = session.run(["logit"], feed)
         differences.append(np.abs(logit_B - expected_B[some]).max())
     difference = float(np.max(differences))
-    if not difference <= TOLERANCE:  # nor may it be NaN
+    if not difference <= TOLERANCE:  # also if it is NaN
         path.unlink()
         raise StorageError(
             f"ONNX Runtime {onnxruntime.__version__} differs from PyTorch by {difference:.2g} on this model, "
@@ -78,7 +80,7 @@ def write_onnx(path: Path, model: BeatModel, inputs: BeatInputs) -> float:
 
 
 class _ImagesAlone(nn.Module):
-    """The model without its second input, for models that take no scalars."""
+    """A model that takes no scalars, without the second input."""
 
     def __init__(self, model: BeatModel) -> None:
         super().__init__()

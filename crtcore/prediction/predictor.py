@@ -1,4 +1,4 @@
-"""A recording to a probability: what stands between a trained network and the file of a new patient.
+"""A recording -> the probability of label 1, by a trained network.
 
 Legend: B beats, C leads, F frequency bins, T frames, E scalars.
 """
@@ -37,7 +37,7 @@ REFUSED: Final[tuple[QualityFlag, ...]] = (
 
 @dataclass(frozen=True, kw_only=True)
 class BeatInputs:
-    """What the network is given of a recording's beats: images, uint8, and the scalars beside them."""
+    """The network's inputs for the beats of a recording: images, uint8, and scalars."""
 
     image_BCFT: npt.NDArray[np.uint8]
     scalar_BCE: npt.NDArray[np.float32]
@@ -46,26 +46,26 @@ class BeatInputs:
         return len(self.image_BCFT)
 
     def tensors(self, part: slice = slice(None)) -> tuple[torch.Tensor, torch.Tensor]:
-        """Those of some beats, as the model takes them."""
+        """The inputs of some beats as tensors for the model."""
         return torch.from_numpy(np.array(self.image_BCFT[part])), torch.from_numpy(self.scalar_BCE[part])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """How recordings become images or waveforms: what a model was trained with, and must be given again."""
+    """How recordings become a model's inputs. Predictions need the settings that it was trained with."""
 
     spectrogram: SpectrogramConfig
     leads: tuple[str, ...]
     max_beats: int | None
     amplitude: bool = False
-    waveform: bool = False  # as the model's backbone reads beats
+    waveform: bool = False  # whether the model's backbone reads waveforms
     refused: tuple[QualityFlag, ...] = REFUSED
 
     def inputs(self, recording: Recording) -> BeatInputs:
-        """What the network is given of a recording.
+        """The network's inputs for a recording.
 
-        DataError for a lead that is neither there nor derivable, for a quality flag that forbids a
-        prediction, and where no whole beat is found.
+        DataError if a lead is absent and cannot be derived, if the recording has a quality flag of `refused`,
+        or if it has no whole beat.
         """
         needed = ", ".join(self.leads)
         raw = derive_leads(
@@ -93,7 +93,7 @@ class Preparation:
 
 @dataclass(frozen=True, kw_only=True)
 class Predictor:
-    """A trained model with its preparation and the threshold at which a probability means label 1."""
+    """A trained model, its preparation, and the probability from which it predicts label 1."""
 
     model: BeatModel
     preparation: Preparation
@@ -117,5 +117,5 @@ def beat_logits(model: BeatModel, inputs: BeatInputs) -> npt.NDArray[np.float32]
 
 
 def patient_probability(logit_B: npt.NDArray[np.float32]) -> float:
-    """As in training: the logistic function of the mean logit over beats."""
+    """The logistic function of the mean logit over beats, as in training."""
     return float(expit(logit_B.astype(np.float64).mean()))

@@ -1,6 +1,6 @@
-"""The stage `refit`: the winner's network trained once more, on all patients, by the same schedule.
+"""The stage `refit`: the winner's network trained again on all patients, with the same schedule.
 
-No patient is left to score it on: what it is worth is the sweep's corrected estimate.
+No patient is left to score it on, so the sweep's corrected estimate is its score.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,11 +29,11 @@ from crtcore.training.finetuning.patients import PatientBeats, patient_beats
 from crtcore.training.pretraining.pretrain import MODEL_FILE
 
 REFIT_VERSION: Final = 1
-NOT_TRAINED_BY: Final = ("folds", "repeats")  # how a trial is scored; all patients are trained on here
+NOT_TRAINED_BY: Final = ("folds", "repeats")  # settings of how a trial is scored, which a refit is not
 
 
 def refit_stage(config: FinetuneConfig, seed: int, pretrain: Stage, cohort: Stage) -> Stage:
-    """The identity of a refit: the trial's settings, the seed, the pretrained network and the images."""
+    """The identity of a refit: the trial's settings, the seed, the pre-trained network and the images."""
     settings = {k: v for k, v in config.model_dump(mode="json").items() if k not in NOT_TRAINED_BY}
     return Stage(
         name="refit",
@@ -74,15 +74,15 @@ def run_refit(
 
 
 def load_refit(store: StageStore, stage: Stage) -> BeatModel:
-    """The network of a committed refit. StorageError if it is not committed or damaged."""
+    """The network of a refit. StorageError if it was not built or is damaged."""
     return load_model(store.path(stage, BACKBONE_FILE), store.path(stage, HEAD_FILE))
 
 
 class Refit:
-    """The learner: the training of one fold, with every patient in it and none left out."""
+    """The learner: the training of a fold that holds every patient."""
 
     def __init__(self, backbone: Backbone, beats: PatientBeats, config: FinetuneConfig, seed: int) -> None:
-        """`beats` holds images, uint8, wherever they lie; `backbone` is trained in place, on its device."""
+        """`beats` holds images, uint8, on any device. `backbone` is trained in place, on its own device."""
         self._backbone = backbone
         self._config = config
         self._seed = seed
@@ -110,7 +110,7 @@ class Refit:
         self._training.load_state(tensors, name=name)
 
     def model(self) -> BeatModel:
-        """The whole network: frozen groups as they were, the rest and the head as trained; on the CPU."""
+        """The whole network on the CPU: the frozen groups unchanged, the rest and the head trained."""
         trained = {key: tensor.cpu() for key, tensor in self._training.state().items()}
         backbone = self._backbone.cpu()
         model = BeatModel(

@@ -1,8 +1,8 @@
-"""The best possible AUC of independent variables with known distributions: no estimate, no fit.
+"""The best possible AUC of variables with known distributions, computed and not estimated from samples.
 
-By the Neyman-Pearson lemma no score has a higher ROC curve than the likelihood ratio. The logarithm of the
-ratio is a sum over variables that are independent given the class, so its distribution in each class is a
-convolution.
+By the Neyman-Pearson lemma no score has a higher ROC curve than the likelihood ratio. The variables are
+independent in each class, so the logarithm of the ratio is a sum over them, and its distribution in each
+class is a convolution.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from scipy.special import log_ndtr, ndtr, ndtri
 from crtcore.simulation.dipole import Float64Array
 
 STEP = 1e-3  # of the grid of log-likelihood ratios
-LIMIT = 40.0  # beyond lies no probability that counts
+LIMIT = 40.0  # the probability beyond it is negligible
 NUM_CELLS = 200_000  # of a continuous variable
 GRID_SIZE = 2 * round(LIMIT / STEP) + 1
 
@@ -31,7 +31,7 @@ class Binary:
 
 @dataclass(frozen=True, kw_only=True)
 class Continuous:
-    """A normal variable cut off below `low`; `mean` and `sd` are those it has after the cut."""
+    """A normal variable cut off below `low`. `mean` and `sd` are those after the cut."""
 
     mean: float
     sd: float
@@ -67,7 +67,7 @@ Variable = Binary | Continuous
 
 
 def bayes_auc(class_0: Sequence[Variable], class_1: Sequence[Variable]) -> float:
-    """AUC of the likelihood ratio; the same variables, in the same order, as distributed in each class."""
+    """AUC of the likelihood ratio. Both classes list the same variables in the same order."""
     masses = [_log_ratio_masses(*pair) for pair in zip(class_0, class_1, strict=True)]
     mass_0, mass_1 = (reduce(_convolve, of_class) for of_class in zip(*masses, strict=True))
     return float(mass_1 @ (np.cumsum(mass_0) - mass_0 / 2))  # a tie counts half

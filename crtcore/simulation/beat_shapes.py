@@ -1,9 +1,9 @@
-"""How the ventricles are activated, as Gaussian waves: normal, bundle branch blocks, paced, ectopic.
+"""The waves of a beat as Gaussians: normal, bundle branch blocks, paced, ectopic.
 
-A QRS shape is given in fractions of its duration and ends, 2.5 standard deviations out, at its onset (0)
-and offset (1): the duration is a parameter that the waveform really has. Criteria of the blocks: Surawicz
-et al. 2009 (AHA/ACCF/HRS, Circulation 119:e235). Vectors are in mV on Frank's axes (left, feet, back); the
-values are ours, set by eye.
+A QRS shape is given in fractions of its duration. Its first and last wave reach the onset (0) and the offset
+(1) at 2.5 standard deviations, so the waveform really has the duration that is asked for. Criteria of the
+blocks: Surawicz et al. 2009 (AHA/ACCF/HRS, Circulation 119:e235). Vectors are in mV on Frank's axes (left,
+feet, back). Their values are ours, chosen by eye.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from crtcore.simulation.dipole import Float64Array, Waves, together
 Conduction = Literal["normal", "ivcd", "lbbb", "rbbb", "paced"]
 Vector = tuple[float, float, float]
 
-P_WAVES = (  # right, then left atrium: seconds after the P onset, standard deviation in seconds, vector
+P_WAVES = (  # right and left atrium: seconds after the P onset, standard deviation in seconds, vector
     (0.035, 0.017, (0.050, 0.080, -0.045)),
     (0.070, 0.019, (0.075, 0.065, 0.040)),
 )
@@ -35,7 +35,7 @@ class VentricularShape:
     spike: Vector = (0.0, 0.0, 0.0)
 
     def waves(self, *, qrs_duration_s: float, rr_s: float) -> Waves:
-        """QRS, ST and T. The QT interval beyond the QRS follows the square root of RR (Bazett 1920)."""
+        """QRS, ST and T. The QT interval after the QRS grows with the square root of RR (Bazett 1920)."""
         rate = float(np.sqrt(rr_s))
         waves = [
             (qrs_duration_s * centre, qrs_duration_s * width, vector) for centre, width, vector in self.qrs
@@ -51,18 +51,18 @@ class VentricularShape:
 
 
 def p_waves(*, pr_s: float, gain: Vector = (1.0, 1.0, 1.0)) -> Waves:
-    """The P wave that starts `pr_s` before the QRS, each component times its `gain` (y < 0: a low focus)."""
+    """The P wave that starts `pr_s` before the QRS, each component times `gain` (y < 0: a low focus)."""
     waves = _waves([(onset_s - pr_s, width_s, vector) for onset_s, width_s, vector in P_WAVES])
     return waves.transformed(np.diag(gain))
 
 
 def fusion(first: Waves, second: Waves, share: float) -> Waves:
-    """Two wavefronts at once: `share` of the second, the rest of the first."""
+    """A fusion beat: `share` of the second wavefront, the rest of the first."""
     return together([first.scaled(1 - share), second.scaled(share)])
 
 
 def ectopic_shape(rng: np.random.Generator) -> VentricularShape:
-    """A ventricular focus somewhere: slow, large, with ST and T against the QRS."""
+    """A beat of a random ventricular focus: wide, large, with ST and T opposite to the QRS."""
     early_X, late_X = rng.normal(size=(2, 3)) * (1.0, 1.4, 1.0)
     early_X /= np.linalg.norm(early_X)
     late_X = early_X + 0.6 * late_X / np.linalg.norm(late_X)
@@ -78,7 +78,7 @@ def ectopic_shape(rng: np.random.Generator) -> VentricularShape:
 
 
 def varied(shape: VentricularShape, rng: np.random.Generator) -> VentricularShape:
-    """One patient's version of the shape: QRS vectors bent by about a tenth, T larger or smaller."""
+    """One patient's version of the shape: QRS vectors changed by about a tenth, T larger or smaller."""
     t_gain = float(rng.lognormal(0.0, 0.2))
     qrs = []
     for centre, width, vector in shape.qrs:
@@ -111,7 +111,7 @@ SHAPES: dict[Conduction, VentricularShape] = {
         st=(0.01, 0.01, -0.02),
         t=(0.30, 0.26, -0.13),
     ),
-    # Slow without the shape of a block: still a septal q in I and V6, one slurred R, T low.
+    # Wide without the shape of a block: a septal q in I and V6, one slurred R, a low T.
     "ivcd": VentricularShape(
         qrs=(
             (0.130, 0.050, (-0.16, -0.06, -0.25)),
@@ -143,7 +143,7 @@ SHAPES: dict[Conduction, VentricularShape] = {
         st=(0.02, 0.01, 0.04),
         t=(0.26, 0.20, 0.20),
     ),
-    # Right ventricular apex: as a left bundle branch block, but upwards (negative in II), after a spike.
+    # Right ventricular apex: like a left bundle branch block, but upwards (negative in II), after a spike.
     "paced": VentricularShape(
         qrs=(
             (0.250, 0.100, (0.40, -0.55, 0.10)),

@@ -1,4 +1,4 @@
-"""A simulated CRT cohort: one 12-lead, 10-s recording a patient, a manifest, and the truth about both."""
+"""A simulated CRT cohort: one 12-lead recording of 10 s per patient, a manifest, and how both were made."""
 
 import csv
 import json
@@ -28,7 +28,7 @@ SAMPLING_RATE_HZ = 500.0
 DURATION_S = 10.0
 MAINS_HZ = 50.0
 ADC_GAIN = 1000.0
-SHARE_WITH_PVC = 0.2  # of the patients, whatever their outcome
+SHARE_WITH_PVC = 0.2  # of the patients, independent of their outcome
 
 COLUMNS = (
     "patient_id", "recording", "label",
@@ -59,7 +59,7 @@ def write_cohort(folder: Path, *, seed: int, num_patients: int, on_patient: Call
 
 
 def simulate_recording(patient: SimulatedPatient, *, seed: int) -> Recording:
-    """A patient's recording in TWELVE_LEADS, from its own seed, the conduction and the QRS duration alone."""
+    """A patient's recording in TWELVE_LEADS. It depends on seed, conduction and QRS duration only."""
     rng = np.random.default_rng(seed)
     heart = simulated_heart(rng, patient)
     beats = schedule(
@@ -90,7 +90,7 @@ def simulate_recording(patient: SimulatedPatient, *, seed: int) -> Recording:
 
 
 def simulated_heart(rng: np.random.Generator, patient: SimulatedPatient) -> Heart:
-    """The patient's heart; in heart failure the rate is higher and varies less."""
+    """The patient's heart. In heart failure the rate is higher and varies less."""
     return draw_heart(
         rng,
         patient.conduction,
@@ -101,7 +101,7 @@ def simulated_heart(rng: np.random.Generator, patient: SimulatedPatient) -> Hear
 
 
 def truth() -> dict[str, object]:
-    """What generated the cohort and the best AUC any model can have on it in expectation."""
+    """How the cohort was drawn, and the best AUC that a model can expect on it."""
     return {
         "simulated": True,
         "model": {

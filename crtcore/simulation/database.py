@@ -1,4 +1,4 @@
-"""A simulated database in the manner of MIT-BIH: two leads, 360 Hz, format 212, every beat annotated."""
+"""A simulated database like MIT-BIH: two leads, 360 Hz, format 212, every beat annotated."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from crtcore.simulation.rhythm import schedule
 SAMPLING_RATE_HZ = 360.0
 MAINS_HZ = 60.0
 ADC_GAIN = 200.0
-LEADS = ("MLII", "V1")  # the modified limb lead II is taken as lead II
+LEADS = ("MLII", "V1")  # the modified limb lead II is simulated as lead II
 LEAD_ROWS = (MEASURED_LEADS.index("II"), MEASURED_LEADS.index("V1"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """A kind of patient: conduction, range of QRS durations, shares of the beats that come out of turn."""
+    """A kind of patient: conduction, range of QRS durations, and the share of each ectopic beat code."""
 
     conduction: Conduction
     qrs_duration_s: tuple[float, float]
@@ -59,8 +59,9 @@ PROFILES = (
 def write_database(
     folder: Path, *, seed: int, num_records: int, minutes: float, on_record: Callable[[int], None]
 ) -> None:
-    """Write the records, RECORDS and SIMULATED.txt to the empty `folder`; `on_record` hears the count so
-    far.
+    """Write the records, RECORDS and SIMULATED.txt to the empty `folder`.
+
+    `on_record` is called with the number of records written so far.
     """
     names = [f"sim{number:03d}" for number in range(1, num_records + 1)]
     for done, name in enumerate(names):
@@ -82,9 +83,9 @@ def write_database(
 
 
 def simulate_recording(name: str, profile: Profile, *, seed: int, duration_s: float) -> Recording:
-    """One annotated two-lead recording; depends on its own seed alone.
+    """One annotated two-lead recording. It depends on its profile and seed only.
 
-    Its annotation also holds a rhythm mark (+) at the start and signal-quality marks (~), as real ones do.
+    Like real ones, its annotation also has a rhythm mark (+) at the start and signal-quality marks (~).
     """
     rng = np.random.default_rng(seed)
     low_s, high_s = profile.qrs_duration_s

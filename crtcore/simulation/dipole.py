@@ -1,11 +1,11 @@
-"""The moving-dipole ECG model: a heart vector made of Gaussian waves, and its projection on the leads.
+"""The dipole model of the ECG: a heart vector that is a sum of Gaussian waves, projected on the leads.
 
 McSharry et al. 2003 (IEEE Trans. Biomed. Eng. 50:289) write one lead as a sum of Gaussians; Sameni et al.
 2007 (EURASIP J. Adv. Signal Process. 2007:043407) do so for the three components of the cardiac dipole and
-project it on the body surface. Here the Gaussians lie in time, not in the phase of the cycle, so a QRS
-complex keeps its width when the rate changes.
+project it on the body surface. Here the Gaussians are functions of time, not of the phase of the cycle, so a
+QRS complex keeps its width when the rate changes.
 
-Further axes in the simulator: W waves, X the Frank axes x (to the left), y (to the feet), z (to the back).
+More axes in the simulator: W waves, X the Frank axes x (to the left), y (to the feet), z (to the back).
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ DOWER_CX: Float64Array = np.array(
     ]
 )
 
-# A wave is evaluated from this long before the QRS onset to this long after it: beyond lie neither P nor T.
+# A beat is evaluated from this long before its QRS onset to this long after it, which includes P and T.
 BEFORE_ONSET_S = 0.45
 AFTER_ONSET_S = 1.0
 
@@ -64,7 +64,7 @@ class Waves:
 
 
 def together(waves: Sequence[Waves]) -> Waves:
-    """All the waves at once: their vectors add."""
+    """All waves in one beat: their vectors add up."""
     return Waves(
         centre_s_W=np.concatenate([wave.centre_s_W for wave in waves]),
         width_s_W=np.concatenate([wave.width_s_W for wave in waves]),
@@ -75,7 +75,7 @@ def together(waves: Sequence[Waves]) -> Waves:
 def heart_vector(
     waves_B: Sequence[Waves], onset_s_B: Float64Array, *, sampling_rate_hz: float, num_samples: int
 ) -> Float64Array:
-    """The heart vector over a recording, mV, shape (3, samples): the beats' sum, each with its QRS onset."""
+    """The heart vector over a recording, mV, shape (3, samples): the sum of the beats at their QRS onsets."""
     vector_XS = np.zeros((3, num_samples))
     for waves, onset_s in zip(waves_B, onset_s_B, strict=True):
         start = max(0, int((onset_s - BEFORE_ONSET_S) * sampling_rate_hz))

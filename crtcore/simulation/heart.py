@@ -1,4 +1,4 @@
-"""One simulated patient's heart: conduction, axis, size, ectopic foci; and every beat it makes."""
+"""The heart of one simulated patient: conduction, axis, size, ectopic foci; and each of its beats."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ BREATHING_SIZE = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Heart:
-    """What stays the same from beat to beat."""
+    """The properties of a heart that all its beats share."""
 
     conduction: Conduction
     shape: VentricularShape
@@ -46,7 +46,7 @@ class Heart:
         return BASIC_SYMBOL[self.conduction]
 
     def conducted(self, *, rr_s: float, pr_s: float | None = None, p_gain: float = 1.0) -> Waves:
-        """A beat in this heart's own conduction; `p_gain` below 0: from a low atrial focus, 0: no P wave."""
+        """A beat with this heart's conduction. `p_gain` below 0 means a low atrial focus, 0 no P wave."""
         ventricles = self.shape.waves(qrs_duration_s=self.qrs_duration_s, rr_s=rr_s)
         if self.conduction == "paced" or p_gain == 0:
             return ventricles
@@ -55,8 +55,8 @@ class Heart:
 
 @dataclass(frozen=True, kw_only=True)
 class Activity:
-    """The heart vector over a recording, mV, shape (3, samples), and its beats: QRS onset, QRS duration,
-    code.
+    """The heart vector over a recording, mV, shape (3, samples), and its beats: QRS onset, QRS duration and
+    WFDB code.
     """
 
     vector_XS: Float64Array
@@ -65,10 +65,10 @@ class Activity:
     symbol_B: StrArray
 
     def r_peaks(self, lead_S: Float64Array, sampling_rate_hz: float) -> IntArray:
-        """Where the QRS is largest in a noise-free lead: what an annotator marks.
+        """The samples at which the QRS is largest in a noise-free lead, as an annotator marks them.
 
-        The delay from the onset is the median over the beats of one code, or the mark would jump between two
-        peaks that are almost equal.
+        The delay from the onset is the median over the beats of one code. Otherwise the mark would jump
+        between two peaks of almost the same height.
         """
         start_B = (self.onset_s_B * sampling_rate_hz).astype(np.int64)
         length_B = 1 + (self.qrs_duration_s_B * sampling_rate_hz).astype(np.int64)
@@ -87,7 +87,7 @@ def draw_heart(
     mean_rr_s: float,
     variability: float,
 ) -> Heart:
-    """A patient: conduction and QRS duration as given, the rest by chance and independent of both."""
+    """A patient's heart: conduction and QRS duration are given, the rest is random and independent."""
     return Heart(
         conduction=conduction,
         shape=varied(SHAPES[conduction], rng),
@@ -108,7 +108,7 @@ def beat(rng: np.random.Generator, heart: Heart, symbol: str, rr_s: float) -> tu
     """The waves of one beat by its WFDB code, and its QRS duration in seconds."""
     own_s = heart.qrs_duration_s
     match symbol:
-        case "N" if heart.conduction == "paced":  # the heart's own beat gets through
+        case "N" if heart.conduction == "paced":  # a normal beat between paced beats
             return _normal(heart, rr_s), 0.095
         case "N" | "L" | "R" | "/":
             return heart.conducted(rr_s=rr_s), own_s
@@ -139,10 +139,10 @@ def beat(rng: np.random.Generator, heart: Heart, symbol: str, rr_s: float) -> tu
 def activity(
     rng: np.random.Generator, heart: Heart, beats: Schedule, *, sampling_rate_hz: float, num_samples: int
 ) -> Activity:
-    """Every beat of the schedule, turned and sized by the patient's axis and by breathing."""
+    """Every beat of the schedule. The patient's axis and breathing turn and scale it."""
     waves_B, durations_s = [], []
     for onset_s, rr_s, symbol in zip(beats.onset_s_B, beats.rr_s_B, beats.symbol_B.tolist(), strict=True):
-        # The action potential adapts over many beats, so QT follows an early or late beat only by half.
+        # The action potential adapts over many beats, so an early or late beat changes QT only by half.
         waves, duration_s = beat(
             rng, heart, symbol, float(np.sqrt(heart.mean_rr_s * np.clip(rr_s, 0.4, 1.6)))
         )

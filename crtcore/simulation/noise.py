@@ -1,4 +1,4 @@
-"""What is in an ECG besides the heart: baseline wander, muscle, mains hum, the amplifier."""
+"""The noise of an ECG: baseline wander, muscle, mains hum and amplifier."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from crtcore.simulation.dipole import Float64Array
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseLevels:
-    """Standard deviations in mV (of the hum: its amplitude) and the two frequencies the noise follows."""
+    """Standard deviations in mV (for the hum, its amplitude), and the frequencies of mains and breathing."""
 
     wander_mv: float
     muscle_mv: float
@@ -21,7 +21,7 @@ class NoiseLevels:
 
 
 def draw_noise_levels(rng: np.random.Generator, *, mains_hz: float, respiration_hz: float) -> NoiseLevels:
-    """One patient's noise, from a quiet recording to a restless one."""
+    """Random noise levels of one patient."""
     return NoiseLevels(
         wander_mv=rng.uniform(0.02, 0.10),
         muscle_mv=0.005 * rng.lognormal(0.0, 0.6),
@@ -39,7 +39,7 @@ def noise(
     num_samples: int,
     sampling_rate_hz: float,
 ) -> Float64Array:
-    """Noise in mV, shape (leads, samples), each lead with its own share of each kind."""
+    """Noise in mV, shape (leads, samples). Each lead has its own share of each kind."""
     shape = (num_leads, num_samples)
     time_s_S = np.arange(num_samples) / sampling_rate_hz
     share_C1 = rng.uniform(0.5, 1.5, size=(num_leads, 1))
@@ -66,9 +66,9 @@ def band_noise(
     low_hz: float,
     high_hz: float,
 ) -> Float64Array:
-    """Gaussian noise of standard deviation 1, its spectrum flat from `low_hz` to `high_hz` and 0 outside.
+    """Gaussian noise of standard deviation 1 with a flat spectrum from `low_hz` to `high_hz`, 0 outside.
 
-    A band narrower than the recording can resolve keeps its nearest frequency.
+    If the band is too narrow for the length of the recording, it keeps its nearest frequency.
     """
     num_leads, num_samples = shape
     size = next_fast_len(num_samples, real=True)

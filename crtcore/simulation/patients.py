@@ -1,7 +1,7 @@
-"""Who the simulated patients are: Table 1 of He et al. 2023 (arXiv 2306.01210) as a generating distribution.
+"""The simulated patients, drawn from Table 1 of He et al. 2023 (arXiv 2306.01210).
 
-Given the outcome the four variables of CLASSES are independent; all else about a patient does not depend on
-the outcome.
+Within an outcome, the four variables of CLASSES are independent. Everything else about a patient does not
+depend on the outcome.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class OutcomeClass:
     scar_percent: Continuous
 
 
-# By label: 0 non-responder, 1 responder. QRS is cut off at 120 ms, below which nobody is resynchronized.
+# By label: 0 non-responder, 1 responder. QRS is cut off at 120 ms, because shorter ones get no CRT.
 CLASSES = (
     OutcomeClass(
         lbbb=Binary(share=13 / 25),
@@ -58,7 +58,7 @@ class SimulatedPatient:
 
 
 def draw_patients(rng: np.random.Generator, num_patients: int) -> tuple[SimulatedPatient, ...]:
-    """Patients in random order; how many respond and have LBBB is the table's exactly, the rest is drawn."""
+    """Patients in random order. The shares of responders and of LBBB are the table's, the rest is drawn."""
     num_responders = round(RESPONDER_SHARE * num_patients)
     labels: list[int] = []
     lbbb: list[bool] = []
@@ -92,7 +92,7 @@ def draw_patients(rng: np.random.Generator, num_patients: int) -> tuple[Simulate
 
 
 def best_auc(names: tuple[str, ...]) -> float:
-    """AUC of the best possible score from those INFORMATIVE variables that `names` gives."""
+    """AUC of the best possible score from the INFORMATIVE variables in `names`."""
     class_0, class_1 = ([_variable(outcome, name) for name in names] for outcome in CLASSES)
     return bayes_auc(class_0, class_1)
 

@@ -1,4 +1,4 @@
-"""When the heart beats: a sinus clock with heart-rate variability, and the beats that come out of turn."""
+"""The times of the beats: a sinus rhythm with heart-rate variability, and ectopic beats."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from crtcore.simulation.dipole import Float64Array
 
 Timing = Literal["in_turn", "reset", "compensated", "fused", "escape"]
 
-# WFDB beat code -> how the beat stands to the clock. `reset`: early, and the sinus node starts anew from it.
-# `compensated`: early, and the next sinus beat comes at its own time (a full compensatory pause). `fused`: a
-# little early, meets the sinus beat. `escape`: after a pause.
+# WFDB beat code -> the timing of the beat. `in_turn`: on time. `reset`: early, and it resets the sinus node.
+# `compensated`: early, and the next sinus beat is on time (a full compensatory pause). `fused`: slightly
+# early, so it merges with the sinus beat. `escape`: after a pause.
 TIMING: dict[str, Timing] = {
     "N": "in_turn", "L": "in_turn", "R": "in_turn", "/": "in_turn", "Q": "in_turn",
     "A": "reset", "a": "reset", "J": "reset", "S": "reset",
@@ -43,9 +43,9 @@ def schedule(
 ) -> Schedule:
     """Beats over `duration_s`.
 
-    `ectopy` maps a beat code to its share of all beats; each named code occurs at least once. `variability`
-    is the standard deviation of RR as a share of its mean, split between the Mayer wave (0.1 Hz),
-    respiration and chance as in McSharry 2003.
+    `ectopy` maps a beat code to its share of all beats. Each code occurs at least once. `variability` is the
+    standard deviation of RR as a share of its mean. It comes from the Mayer wave (0.1 Hz), respiration and
+    chance, as in McSharry 2003.
     """
     num_expected = int(duration_s / mean_rr_s)
     codes = [code for code, share in ectopy.items() for _ in range(max(1, round(share * num_expected)))]
@@ -57,7 +57,7 @@ def schedule(
     intervals: list[float] = []
     symbols: list[str] = []
     last_s = -mean_rr_s * rng.uniform()
-    resume_s: float | None = None  # when the sinus node beats after a beat that did not reset it
+    resume_s: float | None = None  # time of the next sinus beat after a beat that did not reset it
     while True:
         swing = np.sin(2 * np.pi * 0.1 * last_s + phases[0]) + 0.8 * np.sin(
             2 * np.pi * respiration_hz * last_s + phases[1]

@@ -1,4 +1,4 @@
-"""A simulated arrhythmia database and CRT cohort with a known truth: the whole chain without patient data."""
+"""A simulated arrhythmia database and CRT cohort, to run everything without patient data."""
 
 import json
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from crtcore.simulation.cohort import write_cohort
 from crtcore.simulation.database import write_database
 from crtcore.stages.atomic import atomically
 
-VERSION = 1  # of the simulated data: raise it whenever the same settings give other files
+VERSION = 1  # raise it if the same settings give other files
 
 
 def simulate(
@@ -24,9 +24,9 @@ def simulate(
 ) -> None:
     """Write `mitdb/` (records with annotated beats) and `cohort/` (patients, manifest, truth) into `folder`.
 
-    The same settings give the same bytes. A folder that holds this very simulation is left as it is; one
-    that holds anything else is refused with a DataError. `folder` appears whole or not at all.
-    `on_progress(what, done, total)` hears of every file written.
+    The same settings give the same bytes. If the folder already holds this simulation, nothing is written.
+    DataError if it holds anything else. `folder` appears whole or not at all.
+    `on_progress(what, done, total)` is called after every record and patient.
     """
     settings: dict[str, object] = {
         "simulated": True,
@@ -70,7 +70,7 @@ def _check_settings(*, num_records: int, minutes: float, num_patients: int) -> N
 
 
 def _is_finished(folder: Path, settings: dict[str, object]) -> bool:
-    """Whether this simulation lies in `folder`, False where nothing does; DataError for anything else."""
+    """Whether `folder` holds this simulation; False if it is empty. DataError if it holds anything else."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return False
     remedy = "give an empty or a new folder, or delete this one"

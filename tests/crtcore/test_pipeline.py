@@ -1,4 +1,4 @@
-"""The straight line on small simulated data: stages in order, shared where they can be, resumed anywhere."""
+"""All stages on small simulated data: run in order, shared between trials, resumed after any interruption."""
 
 from pathlib import Path
 from typing import Any
@@ -56,9 +56,7 @@ def test_stages_run_in_order_and_each_patient_is_scored_once(tiny: Experiment) -
     assert all(0 <= float(str(score)) <= 1 for score in scores["score"])
 
 
-def test_a_finished_trial_is_answered_from_what_is_stored(
-    tiny: Experiment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_finished_trial_is_read_from_the_store(tiny: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
     first = run(tiny)
 
     def refuse(*_: object) -> None:
@@ -70,7 +68,7 @@ def test_a_finished_trial_is_answered_from_what_is_stored(
 
 
 @pytest.mark.parametrize("stop_after", [1, 2, 3])
-def test_a_trial_cut_off_anywhere_ends_as_if_it_had_not_been(
+def test_an_interrupted_trial_ends_like_one_that_was_not(
     tiny: Experiment, tmp_path: Path, stop_after: int
 ) -> None:
     whole = tiny.model_copy(update={"storage": str(tmp_path / "whole")})

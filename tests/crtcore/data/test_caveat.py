@@ -1,4 +1,4 @@
-"""What is said of the data, and that it decides no result."""
+"""The caveat about the data, which changes no result."""
 
 from pathlib import Path
 

@@ -77,6 +77,6 @@ def test_predefined_folds_that_cannot_be_scored(fold_P: list[int], message: str)
         given_folds(np.array(fold_P), np.array([0, 0, 0, 1]))
 
 
-def test_each_repeat_deals_anew() -> None:
+def test_each_repeat_draws_other_folds() -> None:
     first, second = cohort_folds(IDS, LABELS, given=None, num_folds=5, num_repeats=2, seed=0)
     assert [fold.test_P.tolist() for fold in first] != [fold.test_P.tolist() for fold in second]

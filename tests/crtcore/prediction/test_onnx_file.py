@@ -1,4 +1,4 @@
-"""The ONNX file: what it takes, and that it is compared before it is kept."""
+"""The ONNX file: its inputs, and the comparison with PyTorch before it is kept."""
 
 from pathlib import Path
 
@@ -27,7 +27,9 @@ def test_a_missing_package_is_named_with_the_extra(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(onnx_file, "NEEDED", ("numpy", "no_such_package"))
     with pytest.raises(ConfigError, match=r"ONNX needs no_such_package; .* 'crtsearch\[onnx\]'"):
         require_onnx(waveform=False)
-    with pytest.raises(ConfigError, match=r"on waveforms \(resnet1d\) has no ONNX form .* without --onnx"):
+    with pytest.raises(
+        ConfigError, match=r"on waveforms \(resnet1d\) cannot be exported as ONNX; export without --onnx"
+    ):
         require_onnx(waveform=True)
 
 

@@ -1,4 +1,4 @@
-"""From a file to a probability; and a patient whom the model never saw."""
+"""A recording -> a probability, also for a patient whom the model has never seen."""
 
 from pathlib import Path
 
@@ -135,6 +135,6 @@ def test_counts_of_a_converter_are_refused() -> None:
         PREPARATION.inputs(recording(("II", "V1"), signal_CS))
 
 
-def test_a_lacking_lead_is_told_with_what_this_model_needs() -> None:
+def test_an_absent_lead_is_named_with_the_leads_that_the_model_needs() -> None:
     with pytest.raises(DataError, match=r"has no lead II .* this model needs II, V1: give a recording with"):
         PREPARATION.inputs(recording(("I", "V6"), np.zeros((2, 5000), np.float32)))

@@ -1,4 +1,4 @@
-"""The refit as a stage, and the model that is put together from it."""
+"""The stage refit, and the model that it stores."""
 
 import numpy as np
 import pytest

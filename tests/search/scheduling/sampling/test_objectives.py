@@ -48,15 +48,15 @@ def test_a_bound_is_kept_up_to_its_value() -> None:
     ("search", "message"),
     [
         ({"objectives": ["auc", "trainable_parameters"]}, r"set search\.scheduler\.name to none"),
-        ({"objectives": ["trainable_parameters"]}, "objectives must hold auc"),
-        ({"objectives": ["auc", "auc"]}, "lists one twice"),
+        ({"objectives": ["trainable_parameters"]}, "objectives must include auc"),
+        ({"objectives": ["auc", "auc"]}, "lists a value twice"),
         (
             {
                 "objectives": ["auc", "trainable_parameters"],
                 "scheduler": {"name": "none"},
                 "sampler": "cmaes",
             },
-            "cmaes knows one objective",
+            "cmaes works with one objective",
         ),
         ({"study": "postgres"}, "neither sqlite, journal nor a database URL"),
         ({"wall_clock": "soon"}, "90m, 2h or 1d"),
