@@ -12,6 +12,7 @@ import numpy.typing as npt
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
+from benchmarks.late_fusion.groups import rows_by_record_and_lead
 from crtcore.data.loader import ImageSet
 from crtcore.seeding import child_seed
 from crtcore.signal.recording import FloatArray, IntArray
@@ -35,7 +36,7 @@ def beat_clusters(images: ImageSet, departure_NP: FloatArray, *, seed: int) -> I
     num_clusters = 0
     # scikit-learn sums the centres in the order in which its threads end: only one thread is repeatable.
     with threadpool_limits(1, user_api="openmp"):
-        for rows in images.rows_by_record_and_lead():
+        for rows in rows_by_record_and_lead(images):
             point_ND = _points(departure_NP[rows], images.rr_previous_s_N[rows], images.rr_next_s_N[rows])
             most = min(MOST_CLUSTERS, len(rows) // BEATS_PER_CLUSTER, len(np.unique(point_ND, axis=0)))
             # scikit-learn's seeds have 32 bits.

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.late_fusion.groups import rows_by_record_and_lead
 from crtcore.data.loader import ImageSet
 from crtcore.signal.recording import FloatArray
 from crtcore.signal.spectrogram import IMAGE_SHAPE
@@ -24,7 +25,7 @@ def departure_features(images: ImageSet) -> FloatArray:
     beats of one record only, and labels are not used.
     """
     feature_NP = np.empty((images.num_images, SIDE * SIDE), dtype=np.float32)
-    for rows in images.rows_by_record_and_lead():
+    for rows in rows_by_record_and_lead(images):
         coarse_NP = _averaged(images.image_NFT[rows])
         feature_NP[rows] = coarse_NP - np.median(coarse_NP, axis=0)
     return feature_NP

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.late_fusion.groups import rows_by_record_and_lead
 from crtcore.data.loader import ImageSet
 from crtcore.signal.recording import FloatArray
 
@@ -35,7 +36,7 @@ def rhythm_features(images: ImageSet) -> FloatArray:
     typical_rr_N, typical_amplitude_N = np.empty_like(previous_N), np.empty_like(previous_N)
     long_rr_3N = np.empty((3, images.num_images))
     before_N, after_N = np.arange(images.num_images), np.arange(images.num_images)
-    for rows in images.rows_by_record_and_lead():
+    for rows in rows_by_record_and_lead(images):
         typical_rr_N[rows] = np.median(previous_N[rows])
         long_rr_3N[:, rows] = np.array(
             [previous_N[rows].mean(), *np.quantile(previous_N[rows], [0.75, 0.9])]

@@ -59,13 +59,6 @@ class ImageSet:
     def num_patients(self) -> int:
         return len(np.unique(self.patient_N))
 
-    def rows_by_record_and_lead(self) -> list[IntArray]:
-        """The rows of each record and lead, in time order."""
-        _, record_N = np.unique(self.record_N, return_inverse=True)
-        group_N = record_N * len(self.leads) + self.lead_N
-        row_N = np.argsort(group_N, kind="stable")
-        return np.split(row_N, np.flatnonzero(np.diff(group_N[row_N])) + 1)
-
 
 def load_images(store: StageStore, stage: Stage) -> ImageSet:
     """The images and labels of a committed `prepare` stage.

@@ -50,16 +50,6 @@ def test_images_are_those_of_the_shards_in_the_order_of_the_set(tiny: Experiment
     assert np.array_equal(images.amplitude_mv_N, amplitude_mv_N)
 
 
-def test_rows_by_record_and_lead_are_in_the_order_of_time(tiny: Experiment, cohort: ShardSet) -> None:
-    images = loaded(tiny, cohort)
-    groups = images.rows_by_record_and_lead()
-    assert sorted(np.concatenate(groups).tolist()) == list(range(images.num_images))
-    assert len(groups) == 12 * 2
-    for row_N in groups:
-        assert len(set(images.record_N[row_N])) == len(set(images.lead_N[row_N])) == 1
-        assert (np.diff(images.beat_N[row_N]) > 0).all()
-
-
 def test_all_processes_of_a_node_map_one_file(tiny: Experiment, cohort: ShardSet) -> None:
     first = loaded(tiny, cohort)
     (copy,) = (tiny.cache / "images").glob("*.u8")
