@@ -1,6 +1,7 @@
 """Serves optuna-dashboard on a sweep's study, with the figures of each trial."""
 
 import functools
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import optuna_dashboard
 from crtcore.errors import SweepError
 from search.dashboard.artifacts import artifacts_dir
 from search.dashboard.drawn_artifacts import DrawnArtifacts
+from search.dashboard.guard import TOKEN, Guard
 from search.study.folder import stage_store
 from search.study.study import open_study, study_id, study_storage
 
@@ -33,7 +35,7 @@ class _QuietHandler(WSGIRequestHandler):
 
 def serve_dashboard(storage: str, name: str, *, port: int = 8080, on_ready: Callable[[str], None]) -> None:
     """Serve the study of sweep `name`, running or finished, until interrupted. `on_ready` gets the address as
-    soon as the server answers.
+    soon as the server answers. The address holds a token, and no request is answered without it.
 
     Figures are drawn when they are first opened, and kept in the sweep's folder. The study's note is updated
     while the sweep runs. Port 0 means any free port. SweepError if there is no such sweep or the port is
@@ -57,8 +59,11 @@ def serve_dashboard(storage: str, name: str, *, port: int = 8080, on_ready: Call
     closing = threading.Event()
     keeper = threading.Thread(target=_keep_note, args=(storage, name, closing), daemon=True)
     with server:
+        token = secrets.token_urlsafe(24)
+        server.set_app(Guard(app, token=token, port=server.server_port))
         keeper.start()
-        on_ready(f"http://{HOST}:{server.server_port}/dashboard/studies/{study_id(study)}")
+        page = f"http://{HOST}:{server.server_port}/dashboard/studies/{study_id(study)}"
+        on_ready(f"{page}?{TOKEN}={token}")
         try:
             server.serve_forever()
         finally:

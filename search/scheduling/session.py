@@ -164,9 +164,8 @@ class Session:
         if not reason:
             self._same_failures = [*(before if run.trouble in before else ()), run.trouble]
             if len(self._same_failures) == MAX_SAME_FAILURES:
-                remedy = "solve this, then run the same command to resume"
                 self.halted = (
-                    f"{MAX_SAME_FAILURES} trials in a row failed for one reason: {run.trouble}; {remedy}"
+                    f"{MAX_SAME_FAILURES} trials in a row failed; first fix this cause: {run.trouble}"
                 )
 
     def halt(self, number: int, reason: str) -> None:

@@ -250,7 +250,11 @@ def test_a_sweep_outlives_a_worker(cluster: Cluster, builds: Builds, tmp_path: P
 
     def look(ray_url: str, optuna_url: str) -> None:
         assert get(f"{ray_url}api/version", cluster.token)[0] == 200
-        studies = get(f"{optuna_url}api/studies", None)[1]["study_summaries"]
+        assert "?token=" in optuna_url
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        browser.open(optuna_url, timeout=30).close()
+        origin = optuna_url.partition("/dashboard/")[0]
+        studies = json.load(browser.open(f"{origin}/api/studies", timeout=30))["study_summaries"]
         assert [study["study_name"] for study in studies] == [NAME]
         raise Seen
 

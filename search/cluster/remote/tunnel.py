@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -26,12 +26,15 @@ RAY = (sys.executable, "-m", "ray.scripts.scripts")  # this environment's `ray`,
 
 
 @contextmanager
-def forwarded(cluster: Path, ports: Sequence[tuple[int, int]], command: str | None = None) -> Iterator[None]:
+def forwarded(
+    cluster: Path, ports: Sequence[tuple[int, int]], command: str | None = None
+) -> Iterator[Callable[[], str]]:
     """Forward ports, given as (port here, port on the head), and wait until they answer HTTP.
 
     If there is a `command`, it runs on the head during the block; both ports of a pair must then be equal,
-    because `ray exec` can do no more. Raises ConfigError if `cluster` is not a file for `ray up`; SweepError
-    with the last words of Ray or of the command if a port does not answer.
+    because `ray exec` can do no more. Yields a function that returns what Ray and the command have printed so
+    far. Raises ConfigError if `cluster` is not a file for `ray up`; SweepError with the last words of Ray or of
+    the command if a port does not answer.
     """
     _require_cluster_file(cluster)
     if command is None:
@@ -44,7 +47,12 @@ def forwarded(cluster: Path, ports: Sequence[tuple[int, int]], command: str | No
             _require_free(ours)
         arguments = ["exec", str(cluster), command]
         arguments += [text for ours, _ in ports for text in ("--port-forward", str(ours))]
-    with tempfile.TemporaryFile("w+") as output:
+    with tempfile.TemporaryFile() as output:
+
+        def printed() -> str:
+            # Not `seek`: the position is shared with the process that writes.
+            return os.pread(output.fileno(), os.fstat(output.fileno()).st_size, 0).decode(errors="replace")
+
         process = subprocess.Popen(
             [*RAY, *arguments],
             stdin=subprocess.DEVNULL,
@@ -56,13 +64,12 @@ def forwarded(cluster: Path, ports: Sequence[tuple[int, int]], command: str | No
             deadline_s = time.monotonic() + ANSWER_TIMEOUT_S
             while not all(_answers(ours) for ours, _ in ports):
                 if process.poll() is not None or time.monotonic() > deadline_s:
-                    output.seek(0)
                     raise SweepError(
-                        f"the head of {cluster} cannot be reached ({_last_words(output.read())}); start it "
+                        f"the head of {cluster} cannot be reached ({_last_words(printed())}); start it "
                         f"with `ray up {cluster}`, and run all commands from the folder where you did that"
                     )
                 time.sleep(POLL_S)
-            yield
+            yield printed
         finally:
             _end(process)
 

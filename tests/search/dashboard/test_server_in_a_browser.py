@@ -64,7 +64,10 @@ def test_the_dashboard_shows_a_sweep_while_it_runs_and_afterwards(
             time.sleep(0.2)
         with running("dashboard", "watched", "--port", "0", "--storage", storage) as server:
             assert server.stdout is not None
-            url = server.stdout.readline().split()[1]
+            with_token = server.stdout.readline().split()[1]
+            url = with_token.partition("?")[0]
+            page.goto(with_token)
+            assert page.url == url
 
             page.goto(f"{url}/trials")
             page.wait_for_function("() => document.body.innerText.includes('Trials')")

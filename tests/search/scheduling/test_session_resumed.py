@@ -110,7 +110,7 @@ def test_a_defect_halts_the_sweep_before_it_fails_all_trials(tmp_path: Path) -> 
         assert proposal is not None
         session.report_trouble(proposal.number, reason)
         session.fail(proposal.number, "" if reason else "auc is nan after epoch 1")
-    assert session.halted.startswith("3 trials in a row failed for one reason: no GPU; solve this, then run")
+    assert session.halted == "3 trials in a row failed; first fix this cause: no GPU"
     assert Counter(trial.state for trial in world.trials)[TrialState.FAIL] == 7
 
 

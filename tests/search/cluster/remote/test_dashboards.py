@@ -1,6 +1,7 @@
 """What is asked of the head to show both dashboards. tests/cluster/test_onprem.py opens them for real."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,10 +10,11 @@ from ray.job_submission import JobDetails, JobStatus, JobType
 
 from crtcore.errors import SweepError
 from search.cluster.remote import dashboards
-from search.cluster.remote.dashboards import forward_dashboards
+from search.cluster.remote.dashboards import _address, forward_dashboards
 from search.cluster.remote.tunnel import JOB_PORT
 
 CLUSTER = Path("cluster.yaml")
+WARNING = "Warning: Permanently added '10.0.0.7' to the list of known hosts.\r\n"
 
 
 def job(sweep: str, storage: str, start_time: int) -> JobDetails:
@@ -40,9 +42,11 @@ class Head:
         yield self
 
     @contextmanager
-    def forwarded(self, cluster: Path, ports: list[tuple[int, int]], command: str) -> Iterator[None]:
+    def forwarded(
+        self, cluster: Path, ports: list[tuple[int, int]], command: str
+    ) -> Iterator[Callable[[], str]]:
         self.forwards.append((cluster, ports, command))
-        yield
+        yield lambda: WARNING + f"demo: http://127.0.0.1:{ports[-1][0]}/dashboard/studies/1?token=aB-3_x\r\n"
 
 
 def forward(head: Head, name: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -63,7 +67,10 @@ def forward(head: Head, name: str, monkeypatch: pytest.MonkeyPatch) -> list[str]
 def test_both_dashboards_are_forwarded_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     head = Head(job("demo", "/old", 1), job("demo", "/shared/my storage", 2), job("other", "/other", 3))
     ready = forward(head, "demo", monkeypatch)
-    assert ready == [f"http://127.0.0.1:{JOB_PORT}/", "http://127.0.0.1:9000/"]
+    assert ready == [
+        f"http://127.0.0.1:{JOB_PORT}/",
+        "http://127.0.0.1:9000/dashboard/studies/1?token=aB-3_x",
+    ]
     ((cluster, ports, command),) = head.forwards
     assert (cluster, ports) == (CLUSTER, [(JOB_PORT, JOB_PORT), (9000, 9000)])
     assert command == (
@@ -85,3 +92,17 @@ def test_a_sweep_that_no_job_ran_lists_those_that_ran(monkeypatch: pytest.Monkey
     monkeypatch.setattr(dashboards, "job_client", Head().client)
     with pytest.raises(SweepError, match="start one with `crtsearch sweep --cluster`"):
         forward_dashboards(CLUSTER, "demo", on_ready=lambda rays, optunas: None)
+
+
+def test_the_printed_address_is_found_however_late_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dashboards, "POLL_S", 0.0)
+    line = "demo: http://127.0.0.1:8080/dashboard/studies/1?token=aB-3_x\r\n"
+    outputs = itertools.chain(["", WARNING], itertools.repeat(WARNING + line))
+    assert _address(lambda: next(outputs), 8080) == line.split()[1]
+
+
+def test_an_address_of_another_port_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dashboards, "POLL_S", 0.0)
+    monkeypatch.setattr(dashboards, "PRINT_TIMEOUT_S", 0.1)
+    with pytest.raises(SweepError, match="did not print its address"):
+        _address(lambda: "demo: http://127.0.0.1:8080/dashboard/studies/1?token=aB-3_x", 9000)
