@@ -70,8 +70,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    help="Find the best ECG transfer-learning model for a small patient cohort, and report honestly how good "
-    "it is.",
+    help="Find the best ECG model for a small cohort, and report how good it really is.",
     epilog="Try it: crtsearch simulate data/simulated && crtsearch sweep demo && crtsearch report demo "
     "(Tab completion: crtsearch --install-completion)",
 )

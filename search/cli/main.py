@@ -28,6 +28,7 @@ COMMANDS: Final[tuple[tuple[Callable[..., None], str, str], ...]] = (
         "Apply a saved model to new recordings.",
         "predict demo_bundle data/simulated/cohort/records/sim001",
     ),
+    (sweep_commands.recover, "Rebuild the damaged study of a sweep.", "recover demo"),
     (sweep_commands.gc, "Find stored files that no sweep uses.", "gc --storage storage --remove"),
 )
 

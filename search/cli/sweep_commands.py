@@ -10,7 +10,7 @@ import typer
 
 from crtcore.errors import SweepError
 from search.cli.app import when_interrupted
-from search.cli.options import Address, ClusterFile, Config, Json, Overrides, Storage, load, stderr
+from search.cli.options import Address, ClusterFile, Config, Json, Overrides, Storage, SweepName, load, stderr
 from search.cli.tables import print_leaderboard
 
 UNITS = ("patients", "beats", "images")
@@ -128,6 +128,14 @@ def gc(
     for leftover in result.leftovers:
         typer.echo(f"{leftover.kind}: {leftover.path}, {naturalsize(leftover.num_bytes)}")
     for sentence in result.sentences():
+        typer.echo(sentence)
+
+
+def recover(name: SweepName, storage: Storage = "storage") -> None:
+    """Replace the damaged study of a sweep by a new one that gets its results from the stage store."""
+    from search.sweep.recover import recover as recover_study
+
+    for sentence in recover_study(storage, name).sentences():
         typer.echo(sentence)
 
 

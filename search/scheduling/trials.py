@@ -48,12 +48,17 @@ class Proposal:
     @property
     def digests(self) -> Digests:
         """Its own stages, in the form that the study stores."""
-        features = self.plan.features
-        return {
-            "pretrain": self.plan.pretrain.digest,
-            "features": None if features is None else features.digest,
-            "finetune": self.plan.finetune.digest,
-        }
+        return digests_of(self.plan)
+
+
+def digests_of(plan: Plan) -> Digests:
+    """The stages that a trial builds, in the form that the study stores."""
+    features = plan.features
+    return {
+        "pretrain": plan.pretrain.digest,
+        "features": None if features is None else features.digest,
+        "finetune": plan.finetune.digest,
+    }
 
 
 @dataclass(kw_only=True)

@@ -15,7 +15,7 @@ from crtcore.configfile import load_experiment, override
 from crtcore.errors import SweepError
 from crtcore.stages.atomic import write_atomically
 from search.study.attributes import DIGESTS
-from search.study.folder import sweep_dir
+from search.study.folder import URL_FILE, sweep_dir
 
 if TYPE_CHECKING:  # it imports torch, which readers of a sweep do not need
     from crtcore.pipeline import Plan
@@ -54,6 +54,7 @@ def stored_experiment(storage: str, name: str) -> Experiment:
     path = sweep_dir(storage, name) / CONFIG_FILE
     if not path.is_file():
         raise SweepError(f"sweep {name} has no {path}; run the same `crtsearch sweep` command again")
+    _read(path)  # first, because its error says what to do with this very file
     return override(load_experiment(path), {"storage": storage})
 
 
@@ -70,15 +71,31 @@ def keep_identity(study: optuna.Study, folder: Path, experiment: Experiment, pla
         "finetune": plan.finetune.digest,
     }
     if study.get_trials(deepcopy=False):
-        if not path.is_file():
+        if path.is_file():
+            _check_config(folder.name, _read(path), config)
+        elif (folder / URL_FILE).is_file():
             raise SweepError(
                 f"the study {study.study_name} that search.study names belongs to another sweep, or {path} "
                 "was removed; start another sweep with --name"
             )
-        _check_config(folder.name, yaml.safe_load(path.read_text(encoding="utf-8")), config)
+        # Without the file, the digests alone must show that nothing changed.
         _check_digests(folder.name, DIGESTS.of(study), digests)
     write_atomically(path, yaml.safe_dump(config, sort_keys=False))
     DIGESTS.write(study, digests)
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    """A stored config, not validated. SweepError if it is damaged."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        content = None
+    if not isinstance(content, dict) or "search" not in content:
+        raise SweepError(
+            f"{path} is damaged; the results of the sweep are safe: delete this file, then run "
+            "`crtsearch sweep` with the config that the sweep was started with, which writes it again"
+        )
+    return content
 
 
 def _check_config(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -13,13 +13,19 @@ import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, _CachedStorage
 from optuna.storages.journal import JournalFileBackend
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from crtcore.errors import SweepError
-from crtcore.stages.atomic import atomically
+from crtcore.stages.atomic import atomically, write_atomically
 from search.study.folder import JOURNAL_FILE, STUDY_FILE, URL_FILE, study_file, sweep_dir, sweep_names
+
+
+class DamagedStudyError(SweepError):
+    """The study of a sweep is there, but cannot be read."""
+
 
 Direction = Literal["maximize", "minimize"]
 LOCK_TIMEOUT_S = 60.0  # how long a write waits for a dashboard that is reading
@@ -51,7 +57,7 @@ def open_study(
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if not create:
-        return optuna.load_study(storage=study_storage(storage, name), study_name=name)
+        return _load(study_storage(storage, name), name)
     folder = sweep_dir(storage, name)
     wanted = folder / {"sqlite": STUDY_FILE, "journal": JOURNAL_FILE}.get(kind, URL_FILE)
     path = study_file(storage, name)
@@ -60,19 +66,28 @@ def open_study(
         # Optuna creates tables, version and study one after another; the file gets its name when all are
         # there.
         with atomically(wanted) as draft:
-            if wanted.name == URL_FILE:
-                draft.write_text(kind, encoding="utf-8")
+            if wanted.name == URL_FILE:  # it may hold a password
+                write_atomically(draft, kind, mode=0o600)
             _create(_open(draft), name, directions)
     elif path != wanted or (wanted.name == URL_FILE and path.read_text(encoding="utf-8") != kind):
         raise SweepError(
             f"sweep {name} keeps its study in {path}; set search.study back, or start another sweep with "
             "--name"
         )
-    study = _create(_open(wanted), name, directions)
+    study = _load(_open(wanted), name)
     if [each.name.lower() for each in study.directions] != list(directions) and not study.get_trials():
         optuna.delete_study(study_name=name, storage=_open(wanted))
         study = _create(_open(wanted), name, directions)
     return study
+
+
+def is_damaged(storage: str, name: str) -> bool:
+    """Whether the study of a sweep cannot be read as a whole."""
+    try:
+        _load(study_storage(storage, name), name).get_trials(deepcopy=False)
+    except (DamagedStudyError, StorageInternalError, SQLAlchemyError):
+        return True
+    return False
 
 
 def study_id(study: optuna.Study) -> int:
@@ -105,6 +120,23 @@ def transaction(study: optuna.Study) -> Iterator[None]:
         raise StorageInternalError("the study's database failed") from error
 
 
+def _load(storage: BaseStorage, name: str) -> optuna.Study:
+    """The study of sweep `name` in its storage. A dashboard may have renamed it: the only study of a SQLite
+    file gets its own name back.
+    """
+    names = optuna.get_all_study_names(storage)
+    if name not in names:
+        if not isinstance(storage, RDBStorage) or storage.engine.dialect.name != "sqlite" or len(names) != 1:
+            others = f" but {', '.join(names)}" if names else ""
+            raise DamagedStudyError(
+                f"the database of sweep {name} holds no study {name}{others}; if it was renamed, give it "
+                f"its name back, and if it is lost, run `crtsearch recover {name}`"
+            )
+        with storage.engine.begin() as connection:
+            connection.execute(text("UPDATE studies SET study_name = :name"), {"name": name})
+    return optuna.load_study(storage=storage, study_name=name)
+
+
 def _create(storage: BaseStorage, name: str, directions: Sequence[Direction]) -> optuna.Study:
     return optuna.create_study(
         storage=storage, study_name=name, directions=list(directions), load_if_exists=True
@@ -116,11 +148,26 @@ def _open(path: Path) -> BaseStorage:
         return JournalStorage(JournalFileBackend(str(path)))
     if path.suffix == Path(URL_FILE).suffix:
         return _database(path.read_text(encoding="utf-8").strip())
-    # No pool: a connection that stays open after its query would keep the file open in forked processes.
-    return RDBStorage(
-        f"sqlite:///{path}",
-        engine_kwargs={"poolclass": NullPool, "connect_args": {"timeout": LOCK_TIMEOUT_S}},
-    )
+    try:
+        # No pool: a connection that stays open after its query would keep the file open in forked processes.
+        storage = RDBStorage(
+            f"sqlite:///{path}",
+            engine_kwargs={"poolclass": NullPool, "connect_args": {"timeout": LOCK_TIMEOUT_S}},
+        )
+        with storage.engine.connect() as connection:
+            verdict = connection.execute(text("PRAGMA quick_check(1)")).scalar_one()
+    except DatabaseError as error:
+        verdict = str(error.orig)
+        if isinstance(error, OperationalError):  # it is locked, full or read-only, but not damaged
+            raise SweepError(
+                f"the study {path} cannot be used ({verdict}); check its disk and its owner"
+            ) from error
+    if verdict != "ok":
+        raise DamagedStudyError(
+            f"the study {path} is damaged ({verdict}); the results of its complete trials are still in the "
+            f"stage store: run `crtsearch recover {path.parent.name}` to get them back"
+        )
+    return storage
 
 
 def _database(url: str) -> BaseStorage:

@@ -135,6 +135,7 @@ def test_a_key_that_this_version_added_gets_its_default(sweep: Sweep) -> None:
 
 def test_a_study_of_another_sweep_is_not_touched(sweep: Sweep) -> None:
     (sweep.folder / "config.yaml").unlink()
+    (sweep.folder / "study.url").write_text("postgresql://shared")
     with pytest.raises(SweepError, match="belongs to another sweep"):
         sweep.keep()
 
