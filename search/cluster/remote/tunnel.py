@@ -33,8 +33,8 @@ def forwarded(
 
     If there is a `command`, it runs on the head during the block; both ports of a pair must then be equal,
     because `ray exec` can do no more. Yields a function that returns what Ray and the command have printed so
-    far. Raises ConfigError if `cluster` is not a file for `ray up`; SweepError with the last words of Ray or of
-    the command if a port does not answer.
+    far. Raises ConfigError if `cluster` is not a file for `ray up`; SweepError with the last words of Ray or
+    of the command if a port does not answer.
     """
     _require_cluster_file(cluster)
     if command is None:
