@@ -24,8 +24,9 @@ sweep: $(INSTALLED)
 	$(if $(filter demo,$(CONFIG)),$(BIN)/crtsearch simulate data/simulated)
 	$(BIN)/crtsearch sweep $(CONFIG) $(if $(NAME),--name $(NAME)) $(if $(DATA),--set data=$(DATA)) $(ARGS)
 
+# A file's tests run in one process, the slowest files first. `.venv/bin/pytest` alone runs them one after another.
 test: $(INSTALLED)
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder -p no:cacheprovider
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check

@@ -31,9 +31,9 @@ class Builds:
         the last.
         """
         return Counter(
-            path.name.partition(".progress.")[0]
+            path.name[1:].partition("-")[0]  # of the draft that is renamed: .<digest>-<attempt>.progress
             for path in self._watch.read()
-            if path.parent.name == "finetune" and ".progress." in path.name
+            if path.parent.name == "finetune" and path.suffix == ".progress"
         )
 
     def is_committed(self, digest: str) -> bool:
