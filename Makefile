@@ -26,7 +26,7 @@ sweep: $(INSTALLED)
 
 # A file's tests run in one process, the slowest files first. `.venv/bin/pytest` alone runs them one after another.
 test: $(INSTALLED)
-	$(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder -p no:cacheprovider
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder -p no:cacheprovider
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check

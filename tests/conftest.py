@@ -24,14 +24,12 @@ def pytest_xdist_auto_num_workers() -> int:
     return max(2, min(len(os.sched_getaffinity(0)), MAX_WORKERS))
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, and start with the files that may take longest."""
+    """With pytest-xdist, start with the files that may take longest: then all processes end at one time."""
     if not hasattr(config, "workerinput"):
         return
     limit_s: dict[Path, float] = {}
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(str(item.path)))
         mark = item.get_closest_marker("timeout")
         limit_s[item.path] = max(limit_s.get(item.path, 0.0), mark.args[0] if mark is not None else 0.0)
     items.sort(key=lambda item: -limit_s[item.path])
