@@ -9,13 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from crtcore.config import Experiment, SpectrogramConfig
-from crtcore.data.beat_images import annotated_rhythm, beat_images, cut_beats, detected_rhythm
 from crtcore.data.shards import encode_shard
 from crtcore.data.sources import Source, Sources
 from crtcore.signal.beats import aami_labels, beat_amplitudes
 from crtcore.signal.formats import read_any
 from crtcore.signal.leads import derive_leads
-from crtcore.signal.quality import quality_flags
 from crtcore.signal.recording import Recording
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
@@ -114,6 +112,10 @@ def _job(
 
 def build_shard(store: StageStore, job: ShardJob) -> None:
     """Turn one recording into one committed shard. DataError naming the recording if it cannot be read."""
+    # Here: they take a second to load, and processes that only read shards do without.
+    from crtcore.data.beat_images import annotated_rhythm, beat_images, cut_beats, detected_rhythm
+    from crtcore.signal.quality import quality_flags
+
     raw = _raw(job)
     rhythm = detected_rhythm(raw) if job.detect else annotated_rhythm(raw)
     recording = rhythm.recording

@@ -5,10 +5,9 @@ Legend: N images, F frequency bins, T frames, S samples, D features.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import torch
-import torchvision
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
@@ -65,9 +64,16 @@ def layers(architecture: str, depth: int) -> Layers:
     return ARCHITECTURES[architecture](depth)
 
 
+def _torchvision(name: str, **settings: Any) -> Any:
+    """A network of torchvision, randomly initialised."""
+    from torchvision import models  # here: it takes two seconds, and a sweep's driver builds no network
+
+    return getattr(models, name)(weights=None, **settings)
+
+
 def _resnet(depth: int) -> Layers:
     """He, Zhang, Ren & Sun 2016 (CVPR, doi 10.1109/CVPR.2016.90): the stem and the four stages."""
-    resnet = getattr(torchvision.models, f"resnet{depth}")(weights=None)
+    resnet = _torchvision(f"resnet{depth}")
     conv = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
     return Layers(
@@ -123,14 +129,14 @@ def _alexnet(depth: int) -> Layers:
     The last maps are averaged instead of passed to the three fully connected layers: of a 64 x 64 image, only
     one pixel would be left for these.
     """
-    features = torchvision.models.alexnet(weights=None).features
+    features = _torchvision("alexnet").features
     features[0] = nn.Conv2d(1, 64, kernel_size=11, stride=4, padding=2)
     return _cut(features, stops=(3, 6, 8, 10), num_features=256)
 
 
 def _vgg19(depth: int) -> Layers:
     """Simonyan & Zisserman 2015 (arXiv 1409.1556): the five blocks of convolutions, then the average."""
-    features = torchvision.models.vgg19(weights=None).features
+    features = _torchvision("vgg19").features
     conv = nn.Conv2d(1, 64, kernel_size=3, padding=1)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
     nn.init.zeros_(conv.bias)  # type: ignore[arg-type]  # it has one
@@ -154,7 +160,7 @@ def _inception_v3(depth: int) -> Layers:
 
     The groups are the stem, the blocks of the three scales, and the last two blocks.
     """
-    net = torchvision.models.inception_v3(weights=None, aux_logits=False, init_weights=True)
+    net = _torchvision("inception_v3", aux_logits=False, init_weights=True)
     net.Conv2d_1a_3x3.conv = nn.Conv2d(1, 32, kernel_size=3, stride=2, bias=False)
     nn.init.kaiming_normal_(net.Conv2d_1a_3x3.conv.weight, mode="fan_out", nonlinearity="relu")
     groups = (
