@@ -1,4 +1,4 @@
-"""Stages of complete trials that were lost or damaged, built again. The study keeps its numbers and
+"""Stages of complete trials that were lost or damaged, built again. The study keeps its trials and
 results.
 """
 

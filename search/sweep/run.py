@@ -1,4 +1,4 @@
-"""A sweep from start to leaderboard. Run again, it goes on where it was; run once more, it only reads."""
+"""Runs a sweep, from its config to its leaderboard. Run again, it resumes; a finished sweep is only read."""
 
 import functools
 import time
@@ -33,7 +33,7 @@ from search.study.study import open_study
 from search.study.update import Listener
 from search.sweep.rebuild import rebuild_lost
 
-REFIT_SHARE: Final = 0.02  # of a sweep's time that the refit of its winner may add
+REFIT_SHARE: Final = 0.02  # the refit of the winner may add this share to the time of a sweep
 
 
 def run_sweep(
@@ -45,21 +45,21 @@ def run_sweep(
     on_progress: OnProgress = lambda what, done, total: None,
 ) -> Leaderboard:
     """Run sweep `experiment.name` until `search.trials` trials are finished or another budget is used up, and
-    rank them. `search.outcome.sweep_outcome` says how it ended and what failed.
+    rank them. `search.results.outcome.sweep_outcome` says how it ended and what failed.
 
-    `address` is a Ray cluster's ("auto" or host:port); by default the sweep has this machine to itself.
-    `warm_start` names a sweep of the same storage whose best point is proposed first. Trials that an earlier
-    run left unfinished are gone on with; a sweep that is finished, or whose stages all are, is only read, and
-    no Ray is started.
+    `address` is that of a Ray cluster ("auto" or host:port); by default the sweep uses this machine alone.
+    `warm_start` names a sweep of the same storage whose best point is tried first. Trials that an earlier
+    run left unfinished are resumed. If all trials are finished, or all their stages are built, Ray is not
+    started.
 
-    Raises ConfigError, DataError or StorageError on unusable input; SweepError if another process runs the
-    sweep, if it was started with other settings or data, if no trial fits the cluster, or if its study can no
-    longer be written. Ctrl-C ends it at once and loses nothing.
+    Raises ConfigError, DataError or StorageError on unusable input. Raises SweepError if another process
+    runs the sweep, if it was started with other settings or data, if no trial fits the cluster, or if its
+    study can no longer be written. Ctrl-C ends it at once and loses nothing.
     """
     searched_s = 0.0
     folder = sweep_dir(experiment.storage, experiment.name)
     store = open_store(experiment)
-    store.probe()  # now, not after minutes of hashing recordings
+    store.probe()  # now, not after the minutes that hashing recordings takes
     sources = read_sources(experiment)
     plan_of = functools.partial(plan, sources=sources)
     search = experiment.search
@@ -68,7 +68,7 @@ def run_sweep(
         RayJobs(address, experiment.storage) as map_jobs,
         _study_errors(experiment.name),
     ):
-        findings = _findings(experiment, sources, on_progress)  # before a study is made on unusable data
+        findings = _findings(experiment, sources, on_progress)  # first: unusable data leave no study
         study = open_study(
             experiment.storage,
             experiment.name,
@@ -132,7 +132,7 @@ def run_sweep(
 
 
 def _findings(experiment: Experiment, sources: Sources, on_progress: OnProgress) -> Sequence[str]:
-    """What is wrong with the cohort's recordings together: as the study says, or from the recordings."""
+    """What is wrong with the cohort as a whole: from the study, or else from the recordings."""
     if sweep_exists(experiment.storage, experiment.name):
         known = DATA_FINDINGS.of(open_study(experiment.storage, experiment.name, create=False))
         if known is not None:
@@ -141,7 +141,7 @@ def _findings(experiment: Experiment, sources: Sources, on_progress: OnProgress)
 
 
 def _name_objectives(study: optuna.Study, experiment: Experiment) -> None:
-    """So that dashboards say `auc`, not `Objective 0`."""
+    """Name the objectives, so that dashboards say `auc` and not `Objective 0`."""
     names: list[str] = list(experiment.search.objectives)
     if study.metric_names != names:
         with warnings.catch_warnings():
@@ -156,8 +156,8 @@ def _study_errors(name: str) -> Iterator[None]:
     except StorageInternalError as error:
         cause = str(error.__cause__ or error).splitlines()[0]
         raise SweepError(
-            f"the study of sweep {name} can no longer be read or written ({cause}); see whether its disk is "
-            "full or its database is down: nothing is lost, and the same command goes on where it was"
+            f"the study of sweep {name} can no longer be read or written ({cause}); check whether its disk "
+            "is full or its database is down. Nothing is lost: the same command resumes the sweep"
         ) from error
     except OSError as error:
         if not is_disk_error(error):
