@@ -1,4 +1,4 @@
-"""A sweep whose training alone is fake: study, stage store, samplers and session are the real ones, and the
+"""A sweep in which only the training is fake. Study, stage store, samplers and session are real, and the
 process can die at any write.
 """
 
@@ -31,7 +31,7 @@ LISTS = {"pretrain.depth": [18, 34], "finetune.frozen_groups": [0, 4, 5], "finet
 
 
 class Killed(BaseException):
-    """The process ends here, as by kill -9."""
+    """Stands for a process that is killed by SIGKILL."""
 
 
 class Clock:
@@ -75,7 +75,7 @@ class MortalStorage(InMemoryStorage):
 
 
 class World:
-    """A storage with one sweep in it, and runs of that sweep."""
+    """A storage with one sweep, which can be run many times."""
 
     def __init__(self, folder: Path, search: dict[str, Any]) -> None:
         self.experiment = Experiment.model_validate(
@@ -137,7 +137,7 @@ class World:
                 if not session.report(number, report, node="here"):
                     del running[number]
         num_moments = clock.now
-        self.storage.clock = Clock()  # what follows, no process dies of
+        self.storage.clock = Clock()  # nothing is killed from here on
         session.close()
         return num_moments
 
@@ -177,7 +177,7 @@ class World:
 
 
 def commit(store: StageStore, stage: Stage, params: Any = None, *, num_epochs: int = 0) -> None:
-    """Commit a stage as the real ones are: a `finetune` with the history of its epochs."""
+    """Commit a stage like a real one: `finetune` has the history of its epochs."""
     files = {}
     if stage.name == "finetune":
         epochs = range(1, num_epochs + 1)
@@ -217,7 +217,7 @@ def report_of(stage: str, epoch: int, num_epochs: int, auc: float) -> EpochRepor
 
 
 def curve(params: Any, epoch: int) -> float:
-    """A learning curve that crosses others: deeper is better in the end, and slower."""
+    """A learning curve that crosses others: a deeper network is slower, but better in the end."""
     depth, rate = params["pretrain.depth"], params.get("finetune.learning_rate", 0.001)
     quality = 0.6 + depth / 200 - 0.02 * params.get("finetune.frozen_groups", 0) + 5 * rate
     return float(quality * (1 - math.exp(-epoch * 20 / depth)))
@@ -236,7 +236,7 @@ def search_config(sampler: str, scheduler: str, *, trials: int = 12) -> dict[str
 
 
 def record(trials: list[FrozenTrial]) -> list[tuple[Any, ...]]:
-    """What a study says of its trials, less the times."""
+    """All that a study says about its trials, except times."""
     return [
         (
             trial.number,

@@ -1,4 +1,4 @@
-"""Shards built by Ray's tasks equal those built here, and a bad recording is told as one sentence."""
+"""Ray's tasks build the same shards as this process, and a bad recording is reported in one sentence."""
 
 import functools
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ def test_tasks_build_the_same_shards(tiny: Experiment, elsewhere: Experiment, ad
 
 
 @pytest.mark.parametrize("address", [None, "auto"])
-def test_a_bad_recording_is_named_as_its_owner_knows_it(
+def test_a_bad_recording_is_named_by_its_original_path(
     tiny: Experiment, tmp_path: Path, address: str | None
 ) -> None:
     *jobs, job = jobs_of(tiny)
@@ -62,7 +62,7 @@ def test_a_bad_recording_is_named_as_its_owner_knows_it(
     assert "Traceback" not in str(caught.value)
 
 
-def test_few_jobs_are_done_here(tiny: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_jobs_start_no_ray(tiny: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_ray(*arguments: object) -> None:
         raise AssertionError
 

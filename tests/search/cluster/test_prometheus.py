@@ -1,4 +1,4 @@
-"""The sweep's figures as Prometheus reads them from Ray's agent."""
+"""The sweep's metrics as Prometheus reads them from Ray's agent."""
 
 import socket
 import time
@@ -19,7 +19,7 @@ DEADLINE_S = 60.0
 
 @pytest.fixture
 def metrics_url() -> Iterator[str]:
-    """The address that Prometheus is given, of a Ray of our own."""
+    """The address that Prometheus would read, on a new Ray."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -45,7 +45,7 @@ def update(
 
 
 def scraped(url: str, wanted: set[str]) -> dict[str, float]:
-    """Our metrics by name and labels, once all that are wanted are there."""
+    """Our metrics by name and labels, as soon as all the wanted ones are there."""
     found: dict[str, float] = {}
     deadline_s = time.monotonic() + DEADLINE_S
     while not wanted <= set(found) and time.monotonic() < deadline_s:

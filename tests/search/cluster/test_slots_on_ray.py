@@ -1,6 +1,6 @@
-"""What we say fits is what Ray places: on nodes of several sizes, with whole GPUs, shares and several.
+"""Ray places exactly as many trials as we say fit, on nodes of several sizes, with whole and shared GPUs.
 
-The GPUs are numbers to Ray, which is all that placing needs; no trial computes here.
+To Ray, GPUs are only numbers, so no GPU is needed here.
 """
 
 import gc
@@ -53,12 +53,12 @@ def reserve(factory: PlacementGroupFactory) -> PlacementGroup:
         (1, 0.0, 13),  # CPUs of the nodes with GPUs count as well
         (1, 1.0, 3),
         (1, 0.5, 6),
-        (1, 0.4, 6),  # a share lies on one GPU: two of 0.4 on each
+        (1, 0.4, 6),  # a share is part of one GPU: two of 0.4 on each
         (2, 0.25, 5),  # CPUs are the limit: four on the big node, one on the small
         (4, 2.0, 1),
     ],
 )
-def test_as_many_trials_are_placed_as_we_say(cluster: None, cpus: float, gpus: float, expected: int) -> None:
+def test_ray_places_as_many_trials_as_we_say(cluster: None, cpus: float, gpus: float, expected: int) -> None:
     trial = TrialResources(cpus=cpus, gpus=gpus)
     assert num_fitting(node_resources(), trial) == expected
     groups = [reserve(bundle(trial)) for _ in range(expected)]

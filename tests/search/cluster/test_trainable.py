@@ -1,4 +1,4 @@
-"""The trainable without a cluster: the methods that Tune calls, on the real pipeline and a tiny data set."""
+"""The methods that Tune calls, without a cluster, on the real pipeline and a tiny data set."""
 
 import time
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def started(experiment: Experiment, sources: Sources, params: dict[str, Any]) ->
 
 
 def steps(trial: StagedTrial) -> Iterator[dict[str, Any]]:
-    """Until the trial says that it is done, or has reported its last epoch."""
+    """All results of a trial."""
     while True:
         result = trial.step()
         yield result
@@ -33,7 +33,7 @@ def steps(trial: StagedTrial) -> Iterator[dict[str, Any]]:
             return
 
 
-def test_one_step_is_one_epoch_and_another_trial_reads_what_the_first_built(tiny: Experiment) -> None:
+def test_one_step_is_one_epoch_and_the_next_trial_reuses_stages(tiny: Experiment) -> None:
     sources, store = read_sources(tiny), open_store(tiny)
     prepare(store, plan(tiny, sources))
     trial = started(tiny, sources, {"finetune.learning_rate": 0.01})
@@ -52,17 +52,17 @@ def test_one_step_is_one_epoch_and_another_trial_reads_what_the_first_built(tiny
 
     assert trial.reset_config({"number": 2, "params": {"finetune.learning_rate": 0.01}})
     again = [result["report"] for result in steps(trial)]
-    assert again == reports[2:]  # replayed as they were
+    assert again == reports[2:]  # the stored reports, unchanged
 
 
-def test_storage_that_the_node_does_not_see_halts_the_sweep(tiny: Experiment) -> None:
+def test_a_node_that_does_not_see_the_storage_halts_the_sweep(tiny: Experiment) -> None:
     trial = started(tiny, read_sources(tiny), {})
     (result,) = steps(trial)
     assert result["done"]
     assert "does not see what was prepared" in result["halt"] and "s3://" in result["halt"]
 
 
-def test_what_cannot_be_trained_ends_with_the_reason(
+def test_a_trial_that_cannot_be_trained_ends_with_the_reason(
     tiny: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def diverging(*args: object) -> Iterator[EpochReport]:
@@ -88,7 +88,9 @@ def test_a_trial_that_failed_before_waits_first(tiny: Experiment, monkeypatch: p
     assert waited_s == [0.0, 4.0]
 
 
-def test_other_errors_are_tune_s_to_retry(tiny: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_errors_are_left_to_tune_which_tries_again(
+    tiny: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def failing(*args: object) -> Iterator[EpochReport]:
         raise OSError("the disk is gone")
         yield  # a generator, as run_trial is

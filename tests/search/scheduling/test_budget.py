@@ -24,7 +24,7 @@ def world(folder: Path, budget: dict[str, Any], *, gpus: float = 0.0) -> World:
     return made
 
 
-def test_when_time_is_used_up_running_stages_end_and_none_is_started(tmp_path: Path) -> None:
+def test_when_time_is_used_up_running_stages_end_and_no_new_one_starts(tmp_path: Path) -> None:
     whole = world(tmp_path / "whole", {})
     whole.run(num_slots=2)
     sweep = world(tmp_path / "cut", {"wall_clock": 20.0})
@@ -37,7 +37,7 @@ def test_when_time_is_used_up_running_stages_end_and_none_is_started(tmp_path: P
     assert ELAPSED_S.of(sweep.study) >= 20
     # No stage is half done: what was begun is in the store.
     assert not list(tmp_path.rglob("*.progress*"))
-    assert sweep.run(num_slots=2) == 0  # nothing is left of the budget
+    assert sweep.run(num_slots=2) == 0  # no budget is left
     # Extended, it ends as if it had never been cut.
     sweep.experiment = override(sweep.experiment, {"search.wall_clock": "1h"})
     sweep.run(num_slots=2)
@@ -46,7 +46,7 @@ def test_when_time_is_used_up_running_stages_end_and_none_is_started(tmp_path: P
     assert max(sweep.epochs_run.values()) == 1
 
 
-def test_hours_of_gpu_are_those_that_trials_computed(tmp_path: Path) -> None:
+def test_gpu_hours_count_what_trials_computed(tmp_path: Path) -> None:
     budget_s = 2.5 * (NUM_EPOCHS + 2) * EPOCH_S
     sweep = world(tmp_path, {"gpu_hours": 0.5 * budget_s / 3600}, gpus=0.5)
     sweep.run()
@@ -61,7 +61,7 @@ def test_hours_of_gpu_are_those_that_trials_computed(tmp_path: Path) -> None:
     assert [trial.state for trial in sweep.trials] == [TrialState.COMPLETE] * 6
 
 
-def test_a_trial_is_put_aside_between_its_stages(tmp_path: Path) -> None:
+def test_a_trial_is_suspended_between_its_stages(tmp_path: Path) -> None:
     sweep = world(tmp_path, {"wall_clock": 0.5})
     sweep.run()
     assert [stage.name for stage in sweep.built] == ["prepare", "prepare", "pretrain"]

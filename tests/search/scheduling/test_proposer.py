@@ -38,7 +38,7 @@ def proposer(
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe", "grid"])
-def test_settings_that_do_not_go_together_are_not_proposed(sampler: str) -> None:
+def test_settings_that_cannot_be_combined_are_not_proposed(sampler: str) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     ledger = Ledger(optuna.create_study(direction="maximize"))
     planned: list[Experiment] = []

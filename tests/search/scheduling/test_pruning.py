@@ -1,5 +1,5 @@
-"""Our rules against Optuna's pruners, which they must equal as long as nothing crashes, and against the same
-rules without any bookkeeping.
+"""Our rules against Optuna's pruners, which must decide the same as long as nothing crashes, and against the
+same rules computed from all curves each time.
 """
 
 import random
@@ -31,7 +31,7 @@ def pruner(grace: int, factor: int, name: str = "asha", startup_trials: int = 5)
 
 
 def is_out(pruner: Pruner, curve: Curve, *others: Curve, are_complete: bool = False) -> bool:
-    """Whether trial 0 with that curve stops, beside trials 1, 2, ... with theirs."""
+    """Whether trial 0 with that curve stops, given the curves of trials 1, 2, ..."""
     for number, each in enumerate((curve, *others)):
         for epoch, value in each.items():
             pruner.add_point(number, epoch, value)
@@ -82,9 +82,7 @@ def test_same_decisions_as_optuna(
 def obvious(
     scheduler: SchedulerConfig, curve: Curve, others: Sequence[Curve], complete: Sequence[Curve]
 ) -> bool:
-    """The decision from all other trials' curves; for Hyperband those of the bracket that begins to stop
-    trials after `grace_epochs`.
-    """
+    """The decision, computed from the curves of all other trials; for Hyperband, of those in one bracket."""
     epoch, factor = max(curve), scheduler.reduction_factor
     if scheduler.name == "median":
         values = [other[epoch] for other in complete if epoch in other]
@@ -155,8 +153,8 @@ def test_hyperband_is_successive_halving_in_brackets_as_optuna_draws_them(
             assert ours.is_out(number, so_far) == obvious(inside, so_far, mates, [])
 
 
-def test_asked_again_it_answers_the_same_where_optuna_forgets() -> None:
-    """The reason for a rule of our own: a driver that died between a decision and its record asks again."""
+def test_a_second_question_gets_the_same_answer_but_not_from_optuna() -> None:
+    """Why the rules are our own: a driver that died after a decision, before it wrote it, asks again."""
     curves = [{1: 0.9, 2: 0.9}, {1: 0.8, 2: 0.8}]
     assert [is_out(pruner(2, 2), {2: 0.5}, *curves) for _ in range(2)] == [True, True]
 
@@ -182,15 +180,15 @@ def test_without_a_scheduler_nothing_is_stopped() -> None:
     assert not is_out(pruner(1, 2, "none"), {1: 0.1}, *[{1: 0.9}] * 8)
 
 
-def test_the_first_at_a_rung_goes_on_and_the_worst_third_does_not() -> None:
+def test_the_first_at_a_rung_continues_and_the_worst_third_stops() -> None:
     assert not is_out(pruner(2, 3), {2: 0.1})
-    assert not is_out(pruner(2, 3), {2: 0.1}, {1: 0.9})  # has not come to this rung
+    assert not is_out(pruner(2, 3), {2: 0.1}, {1: 0.9})  # the other has not reached this rung
     five = [{2: value} for value in (0.5, 0.6, 0.7, 0.8, 0.9)]
     assert not is_out(pruner(2, 3), {2: 0.85}, *five)
     assert is_out(pruner(2, 3), {2: 0.75}, *five)
 
 
-def test_hyperband_begins_to_stop_at_different_epochs() -> None:
+def test_hyperband_s_brackets_stop_at_different_epochs() -> None:
     hyperband = pruner(1, 3, "hyperband")
     for mate in range(1000, 1100):  # some in each bracket
         for epoch in range(1, NUM_EPOCHS + 1):
@@ -207,14 +205,14 @@ def test_hyperband_begins_to_stop_at_different_epochs() -> None:
     assert first_stop == {1, 3, 9}  # three brackets of 9 epochs
 
 
-def test_the_median_is_of_complete_trials_and_waits_for_enough_of_them() -> None:
+def test_the_median_is_over_complete_trials_and_needs_enough_of_them() -> None:
     curves = [{2: 0.6}, {2: 0.7}, {2: 0.8}]
 
     def median(curve: Curve, *others: Curve, are_complete: bool = True) -> bool:
         return is_out(pruner(2, 3, "median", startup_trials=3), curve, *others, are_complete=are_complete)
 
     assert median({1: 0.5, 2: 0.65}, *curves)
-    assert not median({1: 0.75, 2: 0.65}, *curves)  # was better once
+    assert not median({1: 0.75, 2: 0.65}, *curves)  # it was better before
     assert not median({1: 0.5, 2: 0.65}, *curves, are_complete=False)
     assert not median({1: 0.5, 2: 0.65}, *curves[:2])
-    assert not median({1: 0.1}, *[{1: 0.9}] * 3)  # grace
+    assert not median({1: 0.1}, *[{1: 0.9}] * 3)  # still in the grace period

@@ -1,4 +1,4 @@
-"""The queue, and its choices against the obvious way to make them."""
+"""The queue, and its choices against a slow and obvious way to make them."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ def pick(
 def obvious(
     waiting: Sequence[Trial], running: Iterable[Trial], is_built: Callable[[Stage], bool]
 ) -> Trial | None:
-    """The same choice, looking at each that waits and at each that runs."""
+    """The same choice, made by looking at every waiting and every running trial."""
     building = {stage.digest for trial in running for stage in trial.stages if not is_built(stage)}
     best: Trial | None = None
     most = (False, -1, 0.0)
@@ -51,7 +51,7 @@ def obvious(
 TRIALS = st.builds(
     lambda shared, last, work, begun: Trial((*shared, last), work, begun),
     st.lists(st.sampled_from(SHARED), max_size=3, unique_by=lambda stage: stage.digest),
-    st.sampled_from(LAST),  # few: some end alike
+    st.sampled_from(LAST),  # few, so that some trials share the last stage
     st.sampled_from([0.0, 1.0, 2.0]),
     st.booleans(),
 )
@@ -103,7 +103,7 @@ def test_it_picks_what_the_obvious_way_picks(events: list[object]) -> None:
             queue.start(expected)
 
 
-def test_the_first_that_waits_for_nobody() -> None:
+def test_the_oldest_that_can_run_goes_first() -> None:
     waiting = [Trial((A, B)), Trial((A, C)), Trial((D, C))]
     assert pick(waiting, [], lambda stage: False) is waiting[0]
     assert pick(waiting, [Trial((A, B))], lambda stage: False) is waiting[2]
@@ -111,25 +111,25 @@ def test_the_first_that_waits_for_nobody() -> None:
     assert pick([], [], lambda stage: False) is None
 
 
-def test_what_is_built_holds_nobody_back() -> None:
+def test_a_built_stage_blocks_nobody() -> None:
     one, other, running = Trial((A, C)), Trial((A, B)), [Trial((A, B))]
     assert pick([one], running, lambda stage: stage == A) is one
     assert pick([other], running, lambda stage: stage == A) is None
     assert pick([other], running, lambda stage: True) is other
 
 
-def test_who_builds_most_goes_first() -> None:
+def test_the_one_with_most_stages_to_build_goes_first() -> None:
     waiting = [Trial((A, B)), Trial((C, D))]
     assert pick(waiting, [], lambda stage: stage == A) is waiting[1]
 
 
-def test_of_those_with_as_much_to_build_the_longest_goes_first() -> None:
+def test_with_equally_many_stages_the_longest_goes_first() -> None:
     waiting = [Trial((A,), 1.0), Trial((B,), 3.0), Trial((C,), 3.0), Trial((C, D), 0.5)]
     assert pick(waiting, [], lambda stage: True) is waiting[1]
     assert pick(waiting, [], lambda stage: False) is waiting[3]
 
 
-def test_what_was_begun_is_gone_on_with_first() -> None:
+def test_a_trial_that_was_started_before_goes_first() -> None:
     waiting = [Trial((A, B), 3.0), Trial((C,), 1.0, is_begun=True)]
     assert pick(waiting, [], lambda stage: False) is waiting[1]
     assert pick(waiting, [Trial((C,))], lambda stage: False) is waiting[0]

@@ -1,6 +1,4 @@
-"""The contract of every sampler with every scheduler, on a sweep that is run step by step and killed
-anywhere.
-"""
+"""What every sampler must do with every scheduler, on a sweep that is run step by step."""
 
 import itertools
 import math
@@ -30,7 +28,7 @@ SCHEDULERS = ("asha", "hyperband", "median", "none")
 
 @pytest.fixture(autouse=True)
 def _no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes die here, machines do not: waiting for the disk would only make the tests slow."""
+    """Only processes die here, not machines, so nothing has to wait for the disk."""
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
@@ -56,7 +54,7 @@ def test_a_sweep_finishes_every_trial_and_a_second_run_adds_nothing(ended: World
     assert record(ended.trials) == before
 
 
-def test_reports_are_recorded_whole(ended: World) -> None:
+def test_every_report_is_recorded(ended: World) -> None:
     for trial in ended.trials:
         last = max(trial.intermediate_values)
         expected = {epoch: curve(trial.params, epoch) for epoch in range(1, last + 1)}
@@ -74,7 +72,7 @@ def test_no_stage_is_built_twice_and_no_epoch_is_run_twice(ended: World) -> None
     assert all(count == 1 for (digest, _), count in ended.epochs_run.items() if digest not in pruned)
 
 
-def test_what_was_computed_and_what_was_saved_add_up(ended: World) -> None:
+def test_computed_and_saved_cost_add_up(ended: World) -> None:
     for trial in ended.trials:
         attrs = trial.user_attrs
         own = ["pretrain", "finetune"] + (["features"] if trial.params["finetune.frozen_groups"] else [])
@@ -115,7 +113,7 @@ def test_a_metric_that_is_not_finite_fails_the_trial_with_the_reason(tmp_path: P
     assert world.updates[-1].state == "FAIL" and "nan" in world.updates[-1].message
 
 
-def test_trouble_that_is_overcome_leaves_no_trace_and_the_last_one_is_the_reason(tmp_path: Path) -> None:
+def test_trouble_counts_only_if_the_trial_fails_and_then_the_last_is_the_reason(tmp_path: Path) -> None:
     world = World(tmp_path, search_config("random", "none", trials=2))
     session = world.session()
     session.next(1)
@@ -142,7 +140,7 @@ def test_a_grid_ends_with_its_last_point(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("sampler", "num_waiting"), [("tpe", LOOKAHEAD * 3), ("grid", 12 - 2)])
-def test_slots_are_never_overfilled_and_waiting_trials_hold_none(
+def test_no_more_trials_run_than_slots_and_waiting_trials_hold_none(
     tmp_path: Path, sampler: str, num_waiting: int
 ) -> None:
     world = World(tmp_path, search_config(sampler, "none"))
@@ -163,7 +161,7 @@ def test_slots_are_never_overfilled_and_waiting_trials_hold_none(
     assert session.next(3) is None
 
 
-def test_a_point_that_was_evaluated_is_answered_at_no_cost(tmp_path: Path) -> None:
+def test_a_point_that_another_sweep_evaluated_costs_nothing(tmp_path: Path) -> None:
     world = World(tmp_path, search_config("tpe", "asha", trials=4))
     world.run()
     # The same sweep under another name: all stages that were finished are there, and so is every answer.
@@ -184,7 +182,7 @@ def test_a_point_that_was_evaluated_is_answered_at_no_cost(tmp_path: Path) -> No
     assert not again.built and not again.epochs_run
 
 
-def test_a_sweep_that_the_store_can_answer_needs_nobody_to_run_it(tmp_path: Path) -> None:
+def test_a_sweep_whose_results_are_all_in_the_store_needs_no_cluster(tmp_path: Path) -> None:
     World(tmp_path, search_config("grid", "none")).run(num_slots=2)
     again = World(tmp_path, search_config("grid", "none"))
     session = again.session()
@@ -204,20 +202,20 @@ def test_trials_with_the_same_parameters_do_not_run_at_once(tmp_path: Path, num_
     assert all(trial.state == TrialState.COMPLETE for trial in world.trials)
 
 
-def test_an_early_end_frees_the_disk(tmp_path: Path) -> None:
+def test_a_pruned_trial_leaves_no_checkpoint(tmp_path: Path) -> None:
     world = World(tmp_path, search_config("random", "asha"))
     world.run(num_slots=2)
     assert any(trial.state == TrialState.PRUNED for trial in world.trials)
     assert not list(tmp_path.rglob("*.progress*"))
 
 
-def test_several_objectives_are_recorded_with_their_curves_and_a_bound_is_kept(tmp_path: Path) -> None:
+def test_several_objectives_have_curves_and_values_and_keep_a_bound(tmp_path: Path) -> None:
     search = search_config("tpe", "none", trials=14) | {"objectives": ["auc", "trainable_parameters"]}
     search["space"]["pretrain.depth"] = [18, 34, 50]
     world = World(tmp_path, search | {"constraints": {"trainable_parameters": 40}})
     world.run(num_slots=2)
     for trial in world.trials:
-        depth = trial.params["pretrain.depth"]  # which stands for the number of parameters here
+        depth = trial.params["pretrain.depth"]  # here it stands for the number of parameters
         assert depth <= 40
         assert trial.values == [curve(trial.params, NUM_EPOCHS), float(depth)]
         assert trial.intermediate_values == {
@@ -227,7 +225,7 @@ def test_several_objectives_are_recorded_with_their_curves_and_a_bound_is_kept(t
     assert front == {18, 34}
 
 
-def test_a_trial_that_was_proposed_waits_until_it_is_handed_out(tmp_path: Path) -> None:
+def test_a_proposed_trial_waits_until_it_is_handed_out(tmp_path: Path) -> None:
     world = World(tmp_path, search_config("grid", "none"))
     session = world.session()
     session.next(2)

@@ -1,4 +1,4 @@
-"""Sweeps that are killed, halted or ended, and run again."""
+"""Sweeps that are killed, halted or finished, and then run again."""
 
 import os
 from collections import Counter
@@ -14,7 +14,7 @@ from tests.search.fake_sweep import Killed, World, record, search_config
 
 @pytest.fixture(autouse=True)
 def _no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes die here, machines do not: waiting for the disk would only make the tests slow."""
+    """Only processes die here, not machines, so nothing has to wait for the disk."""
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
@@ -30,7 +30,7 @@ def _no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
         ("random", "none", 11),
     ],
 )
-def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
+def test_a_sweep_killed_at_any_moment_ends_as_if_it_had_not_been_killed(
     tmp_path: Path, sampler: str, scheduler: str, stride: int
 ) -> None:
     search = search_config(sampler, scheduler, trials=3)
@@ -45,8 +45,8 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
         assert record(world.trials) == record(whole.trials), f"killed at moment {moment}"
 
 
-def test_killed_at_any_moment_among_trials_that_are_alike(tmp_path: Path) -> None:
-    """Some wait for one of them and are answered together, while others are still to run."""
+def test_a_sweep_of_equal_trials_may_be_killed_at_any_moment(tmp_path: Path) -> None:
+    """Some wait for one of them and finish together, while others are still to run."""
     search = {"trials": 9, "sampler": "random", "scheduler": {"name": "none"}}
     search["space"] = {"pretrain.depth": [18, 34]}
     whole = World(tmp_path / "whole", search)
@@ -60,7 +60,9 @@ def test_killed_at_any_moment_among_trials_that_are_alike(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(("sampler", "scheduler"), [("tpe", "asha"), ("gp", "none"), ("cmaes", "none")])
-def test_killed_again_and_again_after_the_random_start(tmp_path: Path, sampler: str, scheduler: str) -> None:
+def test_a_sweep_may_be_killed_many_times_after_its_random_start(
+    tmp_path: Path, sampler: str, scheduler: str
+) -> None:
     search = search_config(sampler, scheduler, trials=16)
     whole = World(tmp_path / "whole", search)
     num_moments = whole.run()
@@ -76,7 +78,7 @@ def test_killed_again_and_again_after_the_random_start(tmp_path: Path, sampler: 
     assert record(world.trials) == record(whole.trials)
 
 
-def test_orphaned_trials_are_adopted_first_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+def test_unfinished_trials_are_resumed_first(tmp_path: Path) -> None:
     world = World(tmp_path, search_config("random", "none"))
     with pytest.raises(Killed):
         world.run(num_slots=4, dies_at=60)
@@ -101,7 +103,7 @@ def test_a_halted_sweep_keeps_its_trials_for_the_next_run(tmp_path: Path) -> Non
     assert [trial.state for trial in world.trials] == [TrialState.COMPLETE] * 2
 
 
-def test_a_defect_halts_the_sweep_before_it_fails_all_trials(tmp_path: Path) -> None:
+def test_one_cause_of_failure_halts_the_sweep_before_all_trials_fail(tmp_path: Path) -> None:
     world = World(tmp_path, search_config("random", "none", trials=9))
     session = world.session()
     for reason in ("lost node a", "no GPU", "no GPU", "", "no GPU", "no GPU", "no GPU"):
@@ -114,7 +116,7 @@ def test_a_defect_halts_the_sweep_before_it_fails_all_trials(tmp_path: Path) -> 
     assert Counter(trial.state for trial in world.trials)[TrialState.FAIL] == 7
 
 
-def test_more_trials_go_on_where_the_sweep_ended_and_fewer_end_it(tmp_path: Path) -> None:
+def test_a_finished_sweep_resumes_with_more_trials_and_not_with_fewer(tmp_path: Path) -> None:
     whole = World(tmp_path / "whole", search_config("tpe", "asha"))
     whole.run()
     world = World(tmp_path / "grown", search_config("tpe", "asha", trials=5))
@@ -127,7 +129,7 @@ def test_more_trials_go_on_where_the_sweep_ended_and_fewer_end_it(tmp_path: Path
     assert world.session().is_done
 
 
-def test_given_points_are_run_first_whatever_the_session(tmp_path: Path) -> None:
+def test_given_points_come_first_even_in_a_resumed_sweep(tmp_path: Path) -> None:
     world = World(tmp_path, search_config("tpe", "none", trials=4))
     world.first = [{"pretrain.depth": 34, "finetune.learning_rate": 0.005}]
     with pytest.raises(Killed):
@@ -137,7 +139,7 @@ def test_given_points_are_run_first_whatever_the_session(tmp_path: Path) -> None
     assert [trial.params["finetune.learning_rate"] for trial in world.trials].count(0.005) == 1
 
 
-def test_data_that_cannot_be_used_end_the_sweep_and_leave_no_trial(tmp_path: Path) -> None:
+def test_unusable_data_end_the_sweep_and_leave_no_trial(tmp_path: Path) -> None:
     world = World(tmp_path, search_config("random", "none"))
 
     def refuse(plan: Plan) -> None:

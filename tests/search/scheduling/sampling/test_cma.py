@@ -1,4 +1,4 @@
-"""Optuna's own suite for samplers on ours, and our CMA-ES against Optuna's."""
+"""Our CMA-ES in Optuna's own test suite for samplers, and against Optuna's CMA-ES."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +26,7 @@ class TestReplayedCmaEs(BasicSamplerTestCase, RelativeSamplerTestCase, SingleOnl
 
 
 def best(make: Callable[[int], BaseSampler], *, num_trials: int) -> float:
-    """The best of a sweep on a tilted bowl; the sampler is made anew for each trial if it can be."""
+    """The best value found on a tilted bowl; `make` gives the sampler of each trial."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize", sampler=make(0))
     for number in range(num_trials):
@@ -37,7 +37,7 @@ def best(make: Callable[[int], BaseSampler], *, num_trials: int) -> float:
     return float(study.best_value)
 
 
-def test_it_finds_what_optuna_s_finds_though_it_starts_anew_for_each_trial() -> None:
+def test_a_new_sampler_for_each_trial_finds_what_optuna_s_one_sampler_finds() -> None:
     ours = best(lambda number: ReplayedCmaEs(seed=number + 1), num_trials=120)
     kept = CmaEsSampler(seed=1)
     theirs = best(lambda number: kept, num_trials=120)
@@ -45,7 +45,7 @@ def test_it_finds_what_optuna_s_finds_though_it_starts_anew_for_each_trial() -> 
     assert ours > theirs - 0.02
 
 
-def test_generations_follow_from_the_finished_trials_and_no_pickle_is_kept() -> None:
+def test_generations_follow_from_the_finished_trials_and_no_pickle_is_stored() -> None:
     space = {"x": FloatDistribution(0, 1), "n": IntDistribution(1, 64, log=True)}
     study = optuna.create_study(direction="maximize")
     for number in range(20):
@@ -53,7 +53,7 @@ def test_generations_follow_from_the_finished_trials_and_no_pickle_is_kept() -> 
         trial = study.ask(space)
         study.tell(trial, trial.params["x"])
     generations = [trial.system_attrs.get(GENERATION) for trial in study.get_trials()]
-    assert generations[0] is None  # nothing was known of the space
+    assert generations[0] is None  # the space is unknown before the first trial
     assert generations[1:] == [0] * 6 + [1] * 6 + [2] * 6 + [3]
     assert {key for trial in study.get_trials() for key in trial.system_attrs} == {GENERATION}
     mean_x = [sum(t.params["x"] for t in study.get_trials()[a : a + 6]) / 6 for a in (1, 13)]
@@ -71,7 +71,7 @@ def test_generations_follow_from_the_finished_trials_and_no_pickle_is_kept() -> 
         FloatDistribution(-10, 10, step=0.5),
     ],
 )
-def test_a_value_survives_the_unit_cube_and_its_ends_are_in_range(
+def test_a_value_survives_the_unit_cube_and_the_ends_are_in_range(
     axis: Any,
 ) -> None:
     for unit in (0.0, 0.1, 0.5, 0.9, 1.0):

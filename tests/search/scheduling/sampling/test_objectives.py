@@ -15,9 +15,7 @@ def experiment() -> Experiment:
 
 
 @pytest.mark.parametrize("frozen", [0, 3, 5])
-def test_the_weights_that_train_are_counted_without_building_them(
-    experiment: Experiment, frozen: int
-) -> None:
+def test_trainable_weights_are_counted_without_building_them(experiment: Experiment, frozen: int) -> None:
     backbone = Backbone(18)
     freeze_groups(backbone, frozen)
     body = sum(parameter.numel() for parameter in backbone.parameters() if parameter.requires_grad)
@@ -63,7 +61,7 @@ def test_a_bound_is_kept_up_to_its_value() -> None:
         ({"wall_clock": 0}, "greater than 0"),
     ],
 )
-def test_settings_that_do_not_go_together_are_refused(search: dict[str, object], message: str) -> None:
+def test_settings_that_cannot_be_combined_are_refused(search: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SearchConfig.model_validate(search)
 

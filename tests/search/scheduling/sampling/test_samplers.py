@@ -47,10 +47,10 @@ def test_a_proposal_depends_on_seed_number_and_study_alone(sampler: str) -> None
         return sampling(search, seed).propose(made, number).params
 
     first = ask(one, 1, 15)
-    ask(one, 1, 16)  # asking leaves no trace
+    ask(one, 1, 16)  # asking changes nothing
     assert ask(one, 1, 15) == ask(two, 1, 15) == first
     assert len(one.get_trials()) == 15
-    if sampler != "gp":  # whose best point may be the same wherever it begins to look for it
+    if sampler != "gp":  # its best point may not depend on the seed
         assert ask(one, 2, 15) != first
         assert ask(one, 1, 16) != first
 
@@ -62,7 +62,7 @@ def test_it_learns_from_the_study(sampler: str) -> None:
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "gp"])
-def test_it_keeps_away_from_what_is_running_or_waits(sampler: str) -> None:
+def test_it_avoids_points_that_run_or_wait(sampler: str) -> None:
     search = config(sampler)
     for state in (TrialState.RUNNING, TrialState.WAITING):
         made = study(search, 20)
@@ -72,7 +72,7 @@ def test_it_keeps_away_from_what_is_running_or_waits(sampler: str) -> None:
         assert sampling(search, 7).propose(made, 20).params != params
 
 
-def test_a_grid_visits_each_point_once_in_an_order_of_the_seed() -> None:
+def test_a_grid_visits_each_point_once_in_an_order_that_the_seed_gives() -> None:
     search = config("grid")
     one, two, made = sampling(search, 1), sampling(search, 2), optuna.create_study()
     assert one.num_proposals == 6
@@ -92,7 +92,7 @@ def test_an_empty_space_has_one_point() -> None:
 @pytest.mark.parametrize("sampler", [*SEEDED, "grid"])
 def test_what_is_not_allowed_is_never_proposed(sampler: str) -> None:
     search = config(sampler)
-    made = study(search, 6 if sampler == "grid" else 15)  # in which depth 50 is best
+    made = study(search, 6 if sampler == "grid" else 15)  # depth 50 is best in it
 
     def bounded(max_depth: int) -> Sampling:
         return Sampling(
@@ -111,7 +111,7 @@ def test_what_is_not_allowed_is_never_proposed(sampler: str) -> None:
         bounded(10).propose(made, 15)
 
 
-def test_points_given_first_are_proposed_first_and_the_rest_of_them_is_drawn() -> None:
+def test_given_points_are_proposed_first_and_missing_parameters_are_drawn() -> None:
     search = config("tpe")
     first = [{"pretrain.depth": 34, "finetune.learning_rate": 0.005}]
     sampler = Sampling(search, distributions(search), seed=1, first=first)
@@ -122,7 +122,7 @@ def test_points_given_first_are_proposed_first_and_the_rest_of_them_is_drawn() -
     assert sampler.propose(made, 1).params == sampling(search).propose(made, 1).params
 
 
-def test_several_objectives_go_to_samplers_that_know_them() -> None:
+def test_samplers_of_several_objectives_get_several() -> None:
     for sampler in ("tpe", "gp", "random"):
         search = config(sampler, objectives=["auc", "trainable_parameters"], scheduler={"name": "none"})
         made = optuna.create_study(directions=["maximize", "minimize"])

@@ -30,7 +30,7 @@ def test_lists_and_ranges_become_distributions_under_the_config_s_own_keys() -> 
     }
 
 
-def test_choices_are_what_the_config_makes_of_them() -> None:
+def test_choices_are_converted_as_the_config_converts_them() -> None:
     found = distributions(search(finetune__weight_decay=["1e-3", 0]))
     assert found == {"finetune.weight_decay": CategoricalDistribution((0.001, 0.0))}
 
@@ -65,7 +65,7 @@ def test_one_trial_needs_no_space() -> None:
     assert distributions(SearchConfig(trials=1)) == {}
 
 
-def test_the_knobs_that_the_task_asks_for_can_be_searched() -> None:
+def test_the_required_settings_can_be_searched() -> None:
     required = {"pretrain.depth", "finetune.frozen_groups", "finetune.learning_rate", "finetune.batch_size"}
     assert required < set(SEARCHABLE_KEYS)
     assert "finetune.repeats" not in SEARCHABLE_KEYS

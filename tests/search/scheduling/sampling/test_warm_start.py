@@ -54,7 +54,7 @@ def test_the_best_point_comes_first_and_stays_when_the_sweep_is_resumed(
     study, experiment = sweep(tmp_path, "new")
     assert first_points(study, experiment, None) == []
     assert first_points(study, experiment, "other") == [GOOD]
-    other.add_trial(finished(POOR, 0.9))  # too late to matter
+    other.add_trial(finished(POOR, 0.9))  # too late to change the first points
     study.add_trial(finished(GOOD, 0.7))
     assert first_points(study, experiment, None) == [GOOD]
     assert first_points(study, experiment, "other") == [GOOD]
@@ -67,14 +67,14 @@ def test_what_this_sweep_does_not_search_is_left_to_the_sampler(tmp_path: Path) 
     space = {
         "pretrain.depth": [18, 50],  # 34 is not in it
         "finetune.learning_rate": {"low": 1e-6, "high": 1e-1, "log": True},
-        "finetune.batch_size": [64, 128],  # not searched there
+        "finetune.batch_size": [64, 128],  # the other sweep did not search it
     }
     study, experiment = sweep(tmp_path, "new", space=space)
     assert first_points(study, experiment, "other") == [{"finetune.learning_rate": 5e-3}]
 
 
 @pytest.mark.usefixtures("other")
-def test_what_cannot_be_used_is_told(tmp_path: Path) -> None:
+def test_a_warm_start_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     study, experiment = sweep(tmp_path, "new", space={"finetune.batch_size": [64, 128]})
     with pytest.raises(SweepError, match=r"search\.space holds no parameter of its best trial"):
         first_points(study, experiment, "other")
