@@ -5,8 +5,8 @@
 
 Each draw (46 and 25 patients, as in the paper) is searched over a few candidates by 5-fold cross-validation.
 What is exported is then scored inside, on PTB-XL's other patients, and outside, on LUDB: another country,
-another machine, the same kind of label. Conduction disturbances stand in for CRT outcomes. The last line is one
-JSON object.
+another machine, the same kind of label. Conduction disturbances stand in for CRT outcomes. The last line is
+one JSON object.
 """
 
 import argparse

@@ -46,8 +46,8 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """What a candidate gives on one draw: `refit_P` by the model that is trained on the whole draw, `fold_FP` by
-    the model of each fold. NaN where a person was trained on or is not scored.
+    """What a candidate gives on one draw: `refit_P` by the model that is trained on the whole draw, `fold_FP`
+    by the model of each fold. NaN where a person was trained on or is not scored.
     """
 
     candidate: Candidate
@@ -55,7 +55,7 @@ class Scored:
     fold_FP: Float64Array
 
     def out_of_fold(self, folds: Sequence[Fold], shown: Mapping[int, int] | None = None) -> Float64Array:
-        """The score of each drawn person by the fold that did not train on them, in ascending order of person.
+        """The score of each drawn person by the fold that did not train on them, persons in ascending order.
         With `shown` it is the score of the copy of their recording that it names.
         """
         pairs = sorted(

@@ -22,8 +22,8 @@ NUM_BOOTSTRAPS: Final = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class DrawResult:
-    """AUCs of one draw: of exports inside and outside; of candidates by cross-validation, by cross-validation on
-    copies by another machine, inside and outside. `corrected` and `naive` are the intervals of the search.
+    """AUCs of one draw: of exports inside and outside; of candidates by cross-validation, by cross-validation
+    on copies by another machine, inside and outside. `corrected` and `naive` are the intervals of the search.
     """
 
     inside: Mapping[str, float]
@@ -114,8 +114,8 @@ def _standard_error(label_P: IntArray, score_P: Float64Array) -> float:
 
 
 def summary(results: Sequence[DrawResult]) -> dict[str, Any]:
-    """All draws together, as JSON values. Intervals of differences are over draws, which share patients: they tell
-    how sure the mean over such draws is, not what other populations would give.
+    """All draws together, as JSON values. Intervals of differences are over draws, which share patients: they
+    tell how sure the mean over such draws is, not what other populations would give.
     """
     names = list(results[0].inside)
 

@@ -71,7 +71,7 @@ class People:
         return {index: copy for index, copy in pairs if copy is not None}
 
     def where(self, source: str, machine: int = 0) -> npt.NDArray[np.int64]:
-        """The persons of a source, as recorded or as copied by a machine, in the order of their patient ids."""
+        """The persons of a source, as recorded or as copied by a machine, in order of their patient ids."""
         chosen = [
             (person.patient.patient_id, number)
             for number, person in enumerate(self.persons)

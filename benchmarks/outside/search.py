@@ -48,8 +48,8 @@ def pretrained_backbones(experiment: Experiment) -> dict[str, Backbone]:
 
 
 def candidates(people: People, backbones: dict[str, Backbone], config: FinetuneConfig) -> list[Candidate]:
-    """All candidates of a search, the simplest first, then two that are compared as exports only: the network with
-    augmentation, and pixels with strong regularisation.
+    """All candidates of a search, the simplest first, then two that are compared as exports only: the network
+    with augmentation, and pixels with strong regularisation.
     """
     beats, label_P = people.beats, people.beats.label_P
     features = _features(people, backbones)
