@@ -1,7 +1,7 @@
 """What is a search's winner worth elsewhere? Draws of 71 patients from PTB-XL, scored inside and outside.
 
-    python benchmarks/external.py --data FOLDER           # FOLDER/mitdb, ptbxl500 and ludb: about two hours
-    python benchmarks/external.py --data FOLDER --quick   # two small draws, a few minutes
+    python -m benchmarks.external --data FOLDER           # FOLDER/mitdb, ptbxl500 and ludb: about two hours
+    python -m benchmarks.external --data FOLDER --quick   # two small draws, a few minutes
 
 Each draw (46 and 25 patients, as in the paper) is searched over a few candidates by 5-fold cross-validation.
 What is exported is then scored inside, on PTB-XL's other patients, and outside, on LUDB: another country,
@@ -10,9 +10,7 @@ one JSON object.
 """
 
 import argparse
-import datetime
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -24,13 +22,13 @@ from benchmarks.outside.candidates import Candidate, Scored, score
 from benchmarks.outside.exports import DrawResult, judge, summary
 from benchmarks.outside.people import People, gather_people
 from benchmarks.outside.search import candidates, pretrained_backbones
+from benchmarks.provenance import provenance
 from crtcore.config import Experiment
 from crtcore.data.splits import Fold, patient_folds
 from crtcore.seeding import child_seed
 
 DRAWN = {1: 46, 0: 25}
 NUM_FOLDS = 5
-HERE = Path(__file__).parent
 
 
 def main() -> None:
@@ -56,9 +54,7 @@ def main() -> None:
             results.append(_draw(people, found, number, experiment.seed, small=arguments.quick))
             print(f"draw {number + 1}/{num_draws}: {results[-1].inside}", file=sys.stderr)
     report: dict[str, Any] = {
-        "command": " ".join(["python", *sys.argv]),
-        "commit": subprocess.check_output(["git", "rev-parse", "HEAD"], text=True, cwd=HERE).strip(),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        **provenance("external"),
         "num_inside": len(people.where("ptbxl500")),
         "num_outside": len(people.where("ludb")),
         "num_refused": len(people.refused),

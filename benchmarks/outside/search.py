@@ -35,7 +35,7 @@ SHRUNK: Final = "pixels, strong ridge"
 def pretrained_backbones(experiment: Experiment) -> dict[str, Backbone]:
     """`aami5`, pre-trained as the experiment says, and `random`, as it was before that."""
     store, sources = open_store(experiment), read_sources(experiment)
-    prepare(store, experiment, sources)
+    prepare(store, plan(experiment, sources))
     device = use_device(experiment.resources.trial)
     found = {}
     for name, objective in (("aami5", "aami5"), ("random", "none")):
