@@ -20,6 +20,7 @@ class EventFiles:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writers: dict[int, EventsWriter] = {}
+        self._written: dict[int, tuple[str | None, int]] = {}  # the newest stage and epoch of each trial
 
     def on_update(self, update: TrialUpdate) -> None:
         """Write the metrics of the epoch that a running trial has finished."""
@@ -28,8 +29,10 @@ class EventFiles:
             if number in self._writers:
                 self._writers.pop(number).close()
             return
-        if update.stage is None or update.message:  # it started, or it is tried again: no new epoch
+        epoch = (update.stage, update.epoch)
+        if update.stage is None or self._written.get(number) == epoch:  # it started, or is tried again
             return
+        self._written[number] = epoch
         if number not in self._writers:
             folder = self._folder / f"trial-{number:04d}"
             folder.mkdir(parents=True, exist_ok=True)

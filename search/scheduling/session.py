@@ -22,6 +22,7 @@ from crtcore.stages.store import StageStore
 from crtcore.training.engine.epochs import EpochReport, decode_history
 from crtcore.training.pretraining.pretrain import HISTORY_FILE
 from search.scheduling.budget import Budget, UsedUp
+from search.scheduling.failures import FailureStreak
 from search.scheduling.proposer import Proposer
 from search.scheduling.pruning import Pruner
 from search.scheduling.queue import Built, Queue
@@ -30,10 +31,7 @@ from search.scheduling.sampling.samplers import Params
 from search.scheduling.trials import Proposal, Run
 from search.study.attributes import REASON, REUSED, EndedBy
 from search.study.ledger import Ledger
-from search.study.update import Listener, Listeners, State, state_of, update_of
-
-# When this many trials in a row fail for the same reason, the cause is not the trials: the sweep is halted.
-MAX_SAME_FAILURES = 3
+from search.study.update import Listener, Listeners, state_of, update_of
 
 
 class Session:
@@ -72,7 +70,7 @@ class Session:
         self._queue: Queue[Proposal] = Queue(self._built)
         self._unchecked: dict[int, Proposal] = {}  # waiting ones whose last stage may be in the store
         self._running: dict[int, Run] = {}
-        self._same_failures: list[str] = []  # the reasons of the newest failed trials, all equal
+        self._failures = FailureStreak()
         self._resume()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -150,23 +148,16 @@ class Session:
         """Trial `number` raised or lost its process or node. It may be tried again."""
         run = self._running[number]
         run.trouble = reason
-        self._tell(run, "RUNNING", message=reason)
+        self.listeners(run.update("RUNNING", message=reason))
 
     def fail(self, number: int, reason: str = "") -> None:
         """Trial `number` cannot be finished: for `reason`, which is the trial's own, or for its last trouble.
         The sweep is halted if many trials in a row had the same trouble.
         """
         run = self._running[number]
-        before = self._same_failures
         with self._ledger.transaction():
-            self._finish(run, TrialState.FAIL, reason=reason or run.trouble)
+            self._finish(run, TrialState.FAIL, reason=reason or run.trouble, is_trouble=not reason)
         self._delete_checkpoint(run)
-        if not reason:
-            self._same_failures = [*(before if run.trouble in before else ()), run.trouble]
-            if len(self._same_failures) == MAX_SAME_FAILURES:
-                self.halted = (
-                    f"{MAX_SAME_FAILURES} trials in a row failed; first fix this cause: {run.trouble}"
-                )
 
     def halt(self, number: int, reason: str) -> None:
         """Trial `number` found something that stops every trial. It stays unfinished, and the next run of the
@@ -213,7 +204,7 @@ class Session:
         self._unchecked.pop(proposal.number, None)
         self._queue.start(proposal)
         run = self._running[proposal.number] = Run(proposal=proposal, trial=trial)
-        self._tell(run, "RUNNING")
+        self.listeners(run.update("RUNNING"))
         return run
 
     def _finish_built(self) -> None:
@@ -239,7 +230,7 @@ class Session:
         elif report.stage != "finetune" and is_last and self.used_up:
             self._suspend(run)
             return
-        self._tell(run, "RUNNING", message=report.note)
+        self.listeners(run.update("RUNNING", message=report.note))
         if report.stage == "finetune" and is_last:
             self._complete(run)
 
@@ -266,14 +257,20 @@ class Session:
         self._ledger.suspend(run.proposal.number)
         self._queue.end(run)
         del self._running[run.proposal.number]
-        self._tell(run, "WAITING", message=f"search.{self.used_up} is used up")
+        self.listeners(run.update("WAITING", message=f"search.{self.used_up} is used up"))
 
     def _complete(self, run: Run) -> None:
         values = self._proposer.objectives(run.proposal, run.curve[max(run.curve)])
         self._finish(run, TrialState.COMPLETE, values=values)
 
     def _finish(
-        self, run: Run, state: TrialState, *, values: list[float] | None = None, reason: str = ""
+        self,
+        run: Run,
+        state: TrialState,
+        *,
+        values: list[float] | None = None,
+        reason: str = "",
+        is_trouble: bool = False,
     ) -> None:
         number = run.proposal.number
         attributes = run.account(self._store, gpus=self._budget.gpus)
@@ -288,14 +285,13 @@ class Session:
         del self._running[number]
         self._built.forget(run.stages)
         self._unchecked |= {each.number: each for each in self._queue.with_last(run.proposal.plan.finetune)}
-        self._same_failures = []
-        self._tell(run, state_of(run.trial))
+        if is_trouble:
+            self.halted = self._failures.add(reason) or self.halted
+        else:
+            self._failures.end()
+        self.listeners(run.update(state_of(run.trial)))
 
     def _delete_checkpoint(self, run: Run) -> None:
         """Delete the checkpoint of a trial that will not resume."""
         if run.trial.state in (TrialState.PRUNED, TrialState.FAIL):
             self._store.clear_progress(run.proposal.plan.finetune)
-
-    def _tell(self, run: Run, state: State, *, message: str = "") -> None:
-        seconds = run.computed_s
-        self.listeners(update_of(run.trial, state, last=run.last, seconds=seconds, message=message))

@@ -17,6 +17,7 @@ from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
 from crtcore.training.engine.epochs import EpochReport
 from search.study.attributes import GPU_SECONDS, IMAGES, NODE, REUSED, SAVED_SECONDS, SECONDS, Digests
+from search.study.update import State, TrialUpdate, update_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +95,10 @@ class Run:
     def computed_s(self) -> float:
         """Seconds that its reported epochs took. An epoch that is reported twice counts once."""
         return sum(report.seconds for report in self.reports.values() if report.stage not in self.reused)
+
+    def update(self, state: State, *, message: str = "") -> TrialUpdate:
+        """How the trial stands, for listeners."""
+        return update_of(self.trial, state, last=self.last, seconds=self.computed_s, message=message)
 
     def account(self, store: StageStore, *, gpus: float) -> dict[str, Any]:
         """What the trial cost and what reuse saved, as attributes for the study.

@@ -107,3 +107,12 @@ def test_a_proposal_does_not_change() -> None:
     made: Any = proposal(0)
     with pytest.raises(AttributeError):
         made.number = 1
+
+
+def test_an_update_holds_the_last_report_and_what_was_reused() -> None:
+    made = run(proposal(5), reused=["pretrain"])
+    take(made, "finetune", 2)
+    made.trial.intermediate_values[2] = 0.7
+    update = made.update("RUNNING", message="no GPU")
+    assert (update.stage, update.epoch, update.num_epochs, update.value) == ("finetune", 2, 2, 0.7)
+    assert (update.reused, update.seconds, update.message) == (("pretrain",), 2 * EPOCH_S, "no GPU")
