@@ -21,9 +21,9 @@ from search.study.study import transaction
 class Ledger:
     """A study with its trials in memory.
 
-    `trials` holds them by number, as Optuna's FrozenTrial. They change with every write, so whoever keeps one
-    sees its newest state. `gpu_s` and `num_finished` are sums over finished trials, `elapsed_s` is how long
-    all earlier runs of the sweep took.
+    `trials` holds them by number, as Optuna's FrozenTrial. The ledger changes these objects with every write,
+    so a reference to one always shows the newest state. `gpu_s` and `num_finished` are sums over finished
+    trials, `elapsed_s` is how long all earlier runs of the sweep took.
     """
 
     def __init__(self, study: optuna.Study) -> None:
