@@ -32,8 +32,8 @@ from crtcore.config import Experiment
 from crtcore.configfile import override
 from crtcore.data.sources import Sources
 from crtcore.pipeline import Plan, plan
-from crtcore.stages.stage import Stage, StageKey
-from crtcore.stages.store import StageManifest, StageStore
+from crtcore.stages.stage import Stage, StageKey, StageManifest
+from crtcore.stages.store import StageStore
 from crtcore.training.engine.epochs import EpochReport
 from search.cluster.tune_adapters import SessionScheduler, SessionSearcher
 from search.scheduling.session import Session

@@ -30,8 +30,8 @@ from crtcore.data.loader import ImageSet, load_images
 from crtcore.errors import ConfigError
 from crtcore.seeding import child_seed
 from crtcore.signal.recording import FloatArray, IntArray
-from crtcore.stages.stage import JSON, Stage
-from crtcore.stages.store import StageManifest, StageStore
+from crtcore.stages.stage import JSON, Stage, StageManifest
+from crtcore.stages.store import StageStore
 from crtcore.training.engine.epochs import EpochReport
 from crtcore.training.pretraining.beat_metrics import macro_f1
 from crtcore.training.pretraining.beat_scores import SCORES_FILE, BeatScores, read_scores

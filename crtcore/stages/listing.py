@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from crtcore.stages.stage import StageKey
-from crtcore.stages.store import ATTEMPT_PREFIX, MANIFEST, PROGRESS_SUFFIX, StageManifest, StageStore
+from crtcore.stages.stage import StageKey, StageManifest
+from crtcore.stages.store import ATTEMPT_PREFIX, MANIFEST, PROGRESS_SUFFIX, StageStore
 
 Kind = Literal["stage", "unfinished stage", "checkpoint"]
 

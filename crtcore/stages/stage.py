@@ -1,4 +1,4 @@
-"""What a stage is: the identity of one computation."""
+"""What a stage is: the identity of one computation, and what its manifest holds."""
 
 import hashlib
 import json
@@ -8,8 +8,6 @@ from functools import cached_property
 from typing import Any
 
 JSON = Any  # a value of the json module; Python has no finite type for it
-
-
 DIGEST_LENGTH = 20
 
 
@@ -50,6 +48,23 @@ class StageKey:
 
     def __str__(self) -> str:
         return f"{self.name}/{self.digest}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageManifest:
+    """The manifest of a committed stage.
+
+    `files` maps a file name to its bytes and SHA-256, `facts` are the stage's results, `folder` is where the
+    files lie, relative to the manifest. `config` and `inputs` are those of its Stage.
+    `is_referenced`: it was committed by a version whose sweeps list in an object store what they need.
+    """
+
+    files: Mapping[str, Mapping[str, JSON]]
+    facts: Mapping[str, JSON]
+    folder: str
+    config: Mapping[str, JSON]
+    inputs: tuple[str, ...]
+    is_referenced: bool
 
 
 def sha256_of_json(content: Mapping[str, JSON]) -> str:

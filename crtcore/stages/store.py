@@ -16,13 +16,12 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from crtcore.errors import StorageError
 from crtcore.stages.atomic import write_atomically
-from crtcore.stages.stage import JSON, Stage, StageKey, sha256_of_json
+from crtcore.stages.stage import JSON, Stage, StageKey, StageManifest, sha256_of_json
 from crtcore.stages.storage import Content, Storage, StoredFile
 from crtcore.stages.trouble import is_disk_error, storage_trouble, trouble_at
 
@@ -37,23 +36,6 @@ class DamagedError(StorageError):
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, kw_only=True)
-class StageManifest:
-    """The manifest of a committed stage.
-
-    `files` maps a file name to its bytes and SHA-256, `facts` are the stage's results, `folder` is where the
-    files lie, relative to the manifest. `config` and `inputs` are those of its Stage.
-    `is_referenced`: it was committed by a version whose sweeps list in an object store what they need.
-    """
-
-    files: Mapping[str, Mapping[str, JSON]]
-    facts: Mapping[str, JSON]
-    folder: str
-    config: Mapping[str, JSON]
-    inputs: tuple[str, ...]
-    is_referenced: bool
 
 
 def _naming_trouble(

@@ -10,7 +10,7 @@ from crtcore.data.recording_shard import SHARD_FILE, ShardJob, arrhythmia_jobs, 
 from crtcore.data.shards import ShardRows, read_shard
 from crtcore.errors import DataError
 from crtcore.pipeline import open_store, read_sources
-from crtcore.stages.store import StageManifest
+from crtcore.stages.stage import StageManifest
 
 
 def built(experiment: Experiment, job: ShardJob) -> tuple[ShardRows, StageManifest]:
