@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
+from ray._private import ray_constants
 
 from crtcore.errors import SweepError
+from search.cluster.auth_token import protect_token
 
 OBJECT_STORE_BYTES = 128 << 20  # of a Ray on this machine: data go through the stage store, not through Ray
 CONNECT_TIMEOUT_S = 5.0
@@ -32,7 +34,7 @@ ENVIRONMENT = {
 @contextmanager
 def connected(address: str | None) -> Iterator[None]:
     """Connect to the Ray cluster at `address` ("auto" or host:port). With None, start Ray on this machine,
-    with its dashboard on 127.0.0.1, and stop it after the block. An existing connection is used, and kept.
+    with all its ports on 127.0.0.1, and stop it after the block. An existing connection is used, and kept.
 
     Raises SweepError if there is no cluster at the address.
     """
@@ -46,18 +48,20 @@ def connected(address: str | None) -> Iterator[None]:
     try:
         try:
             if address is None:
-                _init(
-                    address="local",  # even if RAY_ADDRESS names a cluster
-                    include_dashboard=True,
-                    dashboard_host="127.0.0.1",
-                    object_store_memory=OBJECT_STORE_BYTES,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                )
+                with _loopback_only():
+                    _init(
+                        address="local",  # even if RAY_ADDRESS names a cluster
+                        include_dashboard=True,
+                        dashboard_host="127.0.0.1",
+                        object_store_memory=OBJECT_STORE_BYTES,
+                        log_to_driver=False,
+                        logging_level=logging.ERROR,
+                    )
             else:
                 _init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except ConnectionError as error:
             raise _no_cluster(address or "auto") from error
+        protect_token()  # Ray may just have made it
         yield
     finally:
         ray.shutdown()  # also after an interrupted start, which may leave processes
@@ -67,6 +71,20 @@ def dashboard_url() -> str:
     """The address of Ray's own dashboard; "" if it has none. There must be a connection."""
     url = _init(ignore_reinit_error=True, logging_level=logging.ERROR).dashboard_url
     return f"http://{url}/" if url else ""
+
+
+@contextmanager
+def _loopback_only() -> Iterator[None]:
+    """Let a Ray that starts in the block use 127.0.0.1 as the address of its node, so that all its ports,
+    that of the metrics too, are closed to other machines. Ray has a setting for it, but reads it when it is
+    imported.
+    """
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 def _init(**settings: Any) -> Any:

@@ -16,6 +16,7 @@ import yaml
 
 from crtcore.configfile import SHIPPED_CONFIGS, load_experiment
 from crtcore.errors import ConfigError, SweepError
+from search.cluster.auth_token import TOKEN_FILE, protect_token
 from search.cluster.remote.tunnel import HOST, JOB_PORT, forwarded, free_port
 
 if TYPE_CHECKING:  # Ray takes seconds to import
@@ -23,7 +24,6 @@ if TYPE_CHECKING:  # Ray takes seconds to import
 
 # The cluster files put this repository and the token there.
 PROJECT = "~/crtsearch"
-TOKEN_FILE = "~/.ray/auth_token"
 DASHBOARD_PORT = 8080
 
 
@@ -104,8 +104,9 @@ def job_client(cluster: Path) -> "Iterator[JobSubmissionClient]":
 
 
 def _token() -> str:
+    protect_token(TOKEN_FILE)
     try:
-        return Path(TOKEN_FILE).expanduser().read_text(encoding="utf-8").strip()
+        return TOKEN_FILE.expanduser().read_text(encoding="utf-8").strip()
     except FileNotFoundError as error:
         raise SweepError(
             f"there is no {TOKEN_FILE}, and the cluster asks for a token; copy the file from the machine "

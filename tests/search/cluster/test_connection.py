@@ -1,6 +1,10 @@
-"""Addresses that cannot be used. Connections that work are tested by all files beside this one."""
+"""Addresses that cannot be used, and what a Ray on this machine opens. Connections to a cluster are tested
+beside.
+"""
 
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -37,3 +41,24 @@ def test_a_ray_client_address_is_refused_with_the_way_to_do_it() -> None:
         connected("ray://head:10001"),
     ):
         pass
+
+
+@pytest.mark.ray
+def test_all_ports_of_a_local_ray_are_closed_to_other_machines() -> None:
+    """In a process of its own, whose children are Ray's."""
+    code = """
+import psutil, ray, time
+from search.cluster.connection import connected
+with connected(None):
+    metrics_port = ray.nodes()[0]["MetricsExportPort"]
+    ports = {}
+    while metrics_port not in ports:
+        time.sleep(0.2)
+        for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                found = [each for each in process.net_connections("tcp") if each.status == "LISTEN"]
+                ports |= {each.laddr.port: each.laddr.ip.removeprefix("::ffff:") for each in found}
+    print(*sorted(set(ports.values())))
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=110)
+    assert ended.stdout.split() == ["127.0.0.1"], ended.stderr

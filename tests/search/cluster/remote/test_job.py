@@ -63,7 +63,7 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             )
             port = int(node.webui_url.rpartition(":")[2])
             monkeypatch.setattr(job, "PROJECT", str(folder / "project"))
-            monkeypatch.setattr(job, "TOKEN_FILE", str(folder / "token"))
+            monkeypatch.setattr(job, "TOKEN_FILE", folder / "token")
             monkeypatch.setattr(job, "free_port", lambda: port)
             monkeypatch.setattr(job, "forwarded", lambda cluster, ports: nullcontext())
             _wait_for_agent()
@@ -153,7 +153,7 @@ def test_a_wrong_setting_is_refused_before_the_head_is_reached(
 
 
 def test_without_a_token_it_says_where_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "TOKEN_FILE", str(tmp_path / "none"))
+    monkeypatch.setattr(job, "TOKEN_FILE", tmp_path / "none")
     with (
         pytest.raises(SweepError, match=r"there is no .*none, .*ray get-auth-token --generate"),
         job_client(CLUSTER),
