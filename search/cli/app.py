@@ -12,27 +12,29 @@ from typer.core import TyperGroup
 from crtcore.errors import CrtError
 
 BAD_INPUT: Final = 2  # exit status
-STOP_SIGNALS: Final = (
-    signal.SIGTERM,
-    signal.SIGHUP,
-)  # sent by `kill` and service managers; by a closed terminal
+# Sent by Ctrl-C; by `kill` and service managers; by a terminal that is closed.
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _Received:
-    """The last stop signal. The exception cannot carry it: Ray raises another KeyboardInterrupt instead."""
+    """The first stop signal. The exception cannot carry it: Ray raises another KeyboardInterrupt instead."""
 
     number: int = signal.SIGINT
 
 
 def stop_on_signals() -> None:
-    """End on a stop signal as on Ctrl-C. One that the parent ignores (nohup) stays ignored."""
+    """End on the first stop signal as on Ctrl-C, and ignore further ones: they would interrupt the clean-up.
+    A signal that the parent ignores (nohup) stays ignored.
+    """
     for number in STOP_SIGNALS:
-        if signal.getsignal(number) is signal.SIG_DFL:
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _stop)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
     _Received.number = number
+    for each in STOP_SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

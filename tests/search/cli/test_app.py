@@ -80,6 +80,23 @@ def test_each_signal_ends_a_block_with_one_sentence_and_its_status(
     assert capsys.readouterr().err == "crtsearch: demo interrupted\n"
 
 
+@pytest.mark.parametrize("number", SIGNALS)
+def test_five_fast_signals_end_a_block_once_with_its_clean_up_done(
+    capsys: pytest.CaptureFixture[str], number: signal.Signals
+) -> None:
+    stop_on_signals()
+    is_clean = False
+    with pytest.raises(typer.Exit), when_interrupted("demo interrupted"):  # noqa: PT012  # the clean-up is tested
+        try:
+            signal.raise_signal(number)
+        finally:
+            for each in (*SIGNALS, number):
+                signal.raise_signal(each)
+            is_clean = True
+    assert is_clean
+    assert capsys.readouterr().err == "crtsearch: demo interrupted\n"
+
+
 def test_a_command_without_a_sentence_says_that_it_was_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*arguments: object, **settings: object) -> None:
         signal.raise_signal(signal.SIGTERM)
