@@ -1,4 +1,4 @@
-"""95 % intervals of an AUC with known variance, on the logit scale."""
+"""95 % intervals: of an AUC with known variance on the logit scale, and of a share."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -45,4 +45,18 @@ def logit_interval(estimate: float, variance: float, *, num_pairs: int) -> Inter
     centre = logit(estimate)
     return Interval(
         estimate=estimate, low=float(expit(centre - half_width)), high=float(expit(centre + half_width))
+    )
+
+
+def wilson_interval(hits: int, total: int) -> Interval | None:
+    """The interval of a share (Wilson 1927, JASA 22:209); None if `total` is 0, where no share is defined."""
+    if total == 0:
+        return None
+    share = hits / total
+    centre = (share + Z**2 / (2 * total)) / (1 + Z**2 / total)
+    half = Z / (1 + Z**2 / total) * np.sqrt(share * (1 - share) / total + Z**2 / (4 * total**2))
+    return Interval(
+        estimate=share,
+        low=0.0 if hits == 0 else float(centre - half),
+        high=1.0 if hits == total else float(centre + half),
     )

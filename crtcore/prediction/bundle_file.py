@@ -1,4 +1,5 @@
 """A predictor as a folder: two safetensors files and `bundle.json`, which holds everything but the weights.
+Beside them may lie what is known of the training recordings (`training_record.py`).
 
 Reading a bundle never runs code from it. `bundle.json` holds the SHA-256 of every other file and of its own
 content, so a changed bundle is refused. SHA-256 does not say who wrote the bundle, so all values are checked
@@ -17,6 +18,12 @@ from crtcore.config import QualityFlag, Settings, SpectrogramConfig
 from crtcore.errors import ConfigError, StorageError
 from crtcore.prediction.network import BACKBONE_FILE, HEAD_FILE, MAX_LEADS, encode_model, load_model
 from crtcore.prediction.predictor import Predictor, Preparation
+from crtcore.prediction.training_record import (
+    TRAINING_FILES,
+    TrainingRecord,
+    decode_training_record,
+    encode_training_record,
+)
 from crtcore.stages.atomic import atomically
 from crtcore.stages.store import sha256_of
 
@@ -50,7 +57,12 @@ class _Content(Settings):
         return self
 
 
-def write_bundle(folder: Path, predictor: Predictor, model_card: Mapping[str, Any]) -> None:
+def write_bundle(
+    folder: Path,
+    predictor: Predictor,
+    model_card: Mapping[str, Any],
+    training: TrainingRecord | None = None,
+) -> None:
     """Write a bundle into `folder`, which appears whole or not at all.
 
     ConfigError if something lies there already.
@@ -58,7 +70,7 @@ def write_bundle(folder: Path, predictor: Predictor, model_card: Mapping[str, An
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} exists and is not an empty folder; give another with -o, or remove it")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    files = encode_model(predictor.model)
+    files = encode_model(predictor.model) | ({} if training is None else encode_training_record(training))
     preparation = predictor.preparation
     content = {
         "format": FORMAT,
@@ -87,7 +99,7 @@ def read_bundle(folder: Path) -> Predictor:
     StorageError if it is no bundle, of another version, or holds anything that this version did not export.
     """
     content = _content(folder)
-    for name in (BACKBONE_FILE, HEAD_FILE):
+    for name in (BACKBONE_FILE, HEAD_FILE, *_training_files(content)):
         path = folder / name
         if not path.is_file() or sha256_of(path) != content.files.get(name):
             fault = "does not match its SHA-256" if path.is_file() else "is missing"
@@ -114,9 +126,18 @@ def read_bundle(folder: Path) -> Predictor:
     )
 
 
+def read_training_record(folder: Path) -> TrainingRecord:
+    """What the bundle in `folder`, which `read_bundle` has checked, says of its training recordings."""
+    return decode_training_record(folder, _training_files(_content(folder)))
+
+
 def read_model_card(folder: Path) -> dict[str, Any]:
     """What the bundle says of its model."""
     return _content(folder).model_card
+
+
+def _training_files(content: _Content) -> list[str]:
+    return [name for name in TRAINING_FILES if name in content.files]
 
 
 def _content(folder: Path) -> _Content:

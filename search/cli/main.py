@@ -28,6 +28,11 @@ COMMANDS: Final[tuple[tuple[Callable[..., None], str, str], ...]] = (
         "Apply a saved model to new recordings.",
         "predict demo_bundle data/simulated/cohort/records/sim001",
     ),
+    (
+        result_commands.validate,
+        "Test a saved model on another hospital's patients.",
+        "validate demo_bundle data/elsewhere/cohort/cohort.csv -o elsewhere",
+    ),
     (sweep_commands.recover, "Rebuild the damaged study of a sweep.", "recover demo"),
     (sweep_commands.gc, "Find stored files that no sweep uses.", "gc --storage storage --remove"),
 )

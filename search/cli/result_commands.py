@@ -1,4 +1,6 @@
-"""The commands on a sweep that has run: best, dashboard, report, nested, export, predict."""
+"""The commands on a sweep that has run, and on its model: best, dashboard, report, nested, export, predict,
+validate.
+"""
 
 import json
 from pathlib import Path
@@ -140,3 +142,38 @@ def predict(
         typer.echo(f"crtsearch: {sentence}", err=True)
     if refused:
         raise typer.Exit(BAD_INPUT)
+
+
+def validate(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A folder that `export` wrote.")],
+    manifest: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MANIFEST", help="CSV or Parquet of other patients: patient_id, recording, label."
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Default: BUNDLE_on_MANIFEST in this folder.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Score a saved model on patients of another hospital, at its own threshold: AUC, calibration, decision
+    curve, simple rules, subgroups, and how these patients differ. Writes an HTML page, JSON and CSV. Refuses
+    recordings that trained the model.
+    """
+    from search.cli.live import LiveView
+    from search.report.validation.page import PAGE, default_folder, results_json, write_validation
+
+    folder = output or default_folder(bundle, manifest)
+    with LiveView(stderr()) as view:
+        content = write_validation(bundle, manifest, folder, on_progress=view.on_progress)
+    typer.echo(results_json(content) if as_json else "\n".join([*content.sentences, str(folder / PAGE)]))
+    if content.results["caveat"]:
+        typer.echo(f"crtsearch: {content.results['caveat']}", err=True)

@@ -1,21 +1,15 @@
 """The report as files: one HTML page, results.json, and the tables as CSV."""
 
-import base64
-import csv
-import io
 import json
-import math
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from crtcore.pipeline import OnProgress
 from crtcore.stages.atomic import write_atomically
 from search.report.content import Content, gather
-from search.report.tables.table import Table
+from search.report.output import csv_text, data_uri, finite
 from search.study.folder import sweep_dir
 
 PAGE = "report.html"
@@ -33,8 +27,8 @@ def write_report(
     folder = sweep_dir(storage, name) / "report"
     folder.mkdir(parents=True, exist_ok=True)
     for key, table in content.tables.items():
-        write_atomically(folder / f"{key}.csv", _csv(table))
-    write_atomically(folder / RESULTS, json.dumps(_finite(content.results), indent=1, allow_nan=False) + "\n")
+        write_atomically(folder / f"{key}.csv", csv_text(table))
+    write_atomically(folder / RESULTS, json.dumps(finite(content.results), indent=1, allow_nan=False) + "\n")
     write_atomically(folder / PAGE, render(content))
     return folder / PAGE
 
@@ -46,28 +40,6 @@ def render(content: Content) -> str:
     )
     return environment.get_template("page.html").render(
         content=content,
-        source={name: _data_uri(figure.svg) for name, figure in content.figures.items()},
+        source={name: data_uri(figure.svg) for name, figure in content.figures.items()},
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
-
-
-def _data_uri(svg: str) -> str:
-    """A separate image for each figure: two SVG elements in one page would share ids."""
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
-
-
-def _csv(table: Table) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(table.headings)
-    writer.writerows(table.rows)
-    return stream.getvalue()
-
-
-def _finite(value: Any) -> Any:
-    """The value with None in place of NaN and infinity, which JSON does not have."""
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

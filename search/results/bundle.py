@@ -14,6 +14,7 @@ from crtcore.prediction.onnx_file import require_onnx, write_onnx
 from crtcore.prediction.predictor import Predictor, Preparation
 from search.results.provenance import provenance
 from search.results.refit import refit
+from search.results.training_record import training_record
 from search.results.winner import Winner, cohort_inputs, find_winner
 
 ONNX_FILE = "model.onnx"
@@ -65,7 +66,7 @@ def export_bundle(
         threshold=threshold,
         classes=winner.base.cohort.class_names,
     )
-    write_bundle(folder, predictor, model_card(winner))
+    write_bundle(folder, predictor, model_card(winner), training_record(winner, on_progress=on_progress))
     sentences = [
         (
             f"{folder}: trial {winner.row.number} of {name}, trained on all {len(predictions.patient_ids)} "

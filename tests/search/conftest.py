@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from crtcore.config import Experiment
+from crtcore.simulation.write import simulate
+from search.results.bundle import export_bundle
 from tests.search.finished_sweep import finish_sweep
 
 
@@ -26,3 +28,19 @@ def finished(simulated_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> E
     )
     finish_sweep(experiment)
     return experiment
+
+
+@pytest.fixture(scope="session")
+def model_folder(finished: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The winner of the finished sweep, exported. Read only."""
+    folder = tmp_path_factory.mktemp("exported") / "model"
+    export_bundle(finished.storage, finished.name, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The manifest of another simulated cohort: 24 patients of whom the model has seen none. Read only."""
+    folder = tmp_path_factory.mktemp("elsewhere") / "data"
+    simulate(folder, seed=2, num_records=1, minutes=0.5, num_patients=24)
+    return folder / "cohort" / "cohort.csv"

@@ -1,4 +1,4 @@
-"""Statistical figures of the winner: ROC, calibration and decision curves.
+"""Statistical figures of a model: ROC, calibration and decision curves.
 
 Legend: P patients, T thresholds.
 """
@@ -20,17 +20,23 @@ NUM_GROUPS: Final = 5  # of patients, in the calibration figure
 MAX_CURVES: Final = 5  # of competitors, in the ROC figure
 
 
-def roc_figure(label_P: IntArray, score_P: Float64Array, others: Mapping[str, Float64Array]) -> str:
-    """Sensitivity against 1 - specificity, pooled over folds: the winner and the first five of `others`."""
+def roc_figure(
+    label_P: IntArray,
+    score_P: Float64Array,
+    others: Mapping[str, Float64Array],
+    *,
+    name: str = "winner (naive)",
+) -> str:
+    """Sensitivity against 1 - specificity: the model called `name` and the first five of `others`."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.6, 4.2))
         axes = figure.add_subplot(aspect="equal", xlabel="1 - specificity", ylabel="sensitivity")
         axes.plot([0, 1], [0, 1], color="0.8", linewidth=1)
-        for (name, other_P), colour in zip(list(others.items())[:MAX_CURVES], OTHER_COLOURS, strict=False):
+        for (other, other_P), colour in zip(list(others.items())[:MAX_CURVES], OTHER_COLOURS, strict=False):
             false, true, _ = roc_curve(label_P, other_P)
-            axes.plot(false, true, color=colour, linewidth=1, label=name)
+            axes.plot(false, true, color=colour, linewidth=1, label=other)
         false, true, _ = roc_curve(label_P, score_P)
-        axes.plot(false, true, color=WINNER_COLOUR, linewidth=2, label="winner (naive)")
+        axes.plot(false, true, color=WINNER_COLOUR, linewidth=2, label=name)
         axes.legend(loc="lower right")
     return svg(figure)
 
@@ -56,8 +62,12 @@ def calibration_figure(label_P: IntArray, score_P: Float64Array, class_names: tu
     return svg(figure)
 
 
-def decision_figure(label_P: IntArray, score_P: Float64Array, rules: Mapping[str, Float64Array]) -> str:
-    """Net benefit against the threshold probability: the winner, treat all, treat none, and yes/no rules."""
+def decision_figure(
+    label_P: IntArray, score_P: Float64Array, rules: Mapping[str, Float64Array], *, name: str = "winner"
+) -> str:
+    """Net benefit against the threshold probability: the model called `name`, treat all, treat none, and
+    yes/no rules.
+    """
     threshold_T = np.linspace(0.01, 0.95, 95)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.6, 3.6))
@@ -66,12 +76,10 @@ def decision_figure(label_P: IntArray, score_P: Float64Array, rules: Mapping[str
         axes.plot(
             threshold_T, net_benefit_of_all(label_P, threshold_T), color="0.4", label="treat all", ls="--"
         )
-        for (name, rule_P), colour in zip(rules.items(), OTHER_COLOURS, strict=False):
-            axes.plot(threshold_T, net_benefit(label_P, rule_P, threshold_T), color=colour, label=name, lw=1)
-        axes.plot(
-            threshold_T, net_benefit(label_P, score_P, threshold_T), color=WINNER_COLOUR, label="winner"
-        )
+        for (rule, rule_P), colour in zip(rules.items(), OTHER_COLOURS, strict=False):
+            axes.plot(threshold_T, net_benefit(label_P, rule_P, threshold_T), color=colour, label=rule, lw=1)
+        axes.plot(threshold_T, net_benefit(label_P, score_P, threshold_T), color=WINNER_COLOUR, label=name)
         prevalence = float(label_P.mean())
         axes.set_ylim(-0.1, 1.1 * prevalence)
-        axes.legend(loc="lower left")
+        axes.legend(loc="best")
     return svg(figure)

@@ -11,11 +11,19 @@ import torch
 
 from crtcore.config import SpectrogramConfig
 from crtcore.errors import ConfigError, StorageError
+from crtcore.evaluation.cohort_difference import Summary
 from crtcore.model.backbones import build
 from crtcore.model.checkpoint import decode_tensors, encode_tensors
-from crtcore.prediction.bundle_file import BUNDLE_FILE, read_bundle, read_model_card, write_bundle
+from crtcore.prediction.bundle_file import (
+    BUNDLE_FILE,
+    read_bundle,
+    read_model_card,
+    read_training_record,
+    write_bundle,
+)
 from crtcore.prediction.network import BACKBONE_FILE, HEAD_FILE, BeatModel
 from crtcore.prediction.predictor import Predictor, Preparation
+from crtcore.prediction.training_record import TRAINING_FILES, TrainingRecord
 from crtcore.stages.store import sha256_of
 
 
@@ -139,3 +147,30 @@ def test_a_file_that_is_missing_or_no_json_is_named(bundle: Path) -> None:
     (bundle / BUNDLE_FILE).write_bytes(b"\xff\xfe")
     with pytest.raises(StorageError, match="is not JSON"):
         read_model_card(bundle)
+
+
+def test_the_training_record_comes_back_and_an_old_bundle_has_none(
+    predictor: Predictor, bundle: Path, tmp_path: Path
+) -> None:
+    record = TrainingRecord(
+        cohort={"ksqi": Summary(mean=9.0, sd=2.0, num=3)}, files=frozenset({"a"}), pieces=frozenset({"b"})
+    )
+    write_bundle(tmp_path / "new", predictor, {}, record)
+    read_bundle(tmp_path / "new")
+    assert read_training_record(tmp_path / "new") == record
+    read_bundle(bundle)
+    assert read_training_record(bundle) == TrainingRecord(cohort=None, files=None, pieces=None)
+
+
+@pytest.mark.parametrize("name", TRAINING_FILES)
+@pytest.mark.parametrize("is_removed", [False, True])
+def test_an_altered_training_record_is_refused(
+    predictor: Predictor, tmp_path: Path, name: str, is_removed: bool
+) -> None:
+    record = TrainingRecord(cohort={}, files=frozenset(), pieces=frozenset())
+    write_bundle(tmp_path / "new", predictor, {}, record)
+    path = tmp_path / "new" / name
+    path.unlink() if is_removed else path.write_text("{}")
+    fault = "is missing" if is_removed else "does not match its SHA-256"
+    with pytest.raises(StorageError, match=f"{name} {fault}"):
+        read_bundle(tmp_path / "new")

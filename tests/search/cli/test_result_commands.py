@@ -92,3 +92,28 @@ def test_the_dashboard_of_a_cluster_names_both_addresses(
     code, said, errors = run("dashboard", "far", "--cluster", str(tmp_path / "mine.yaml"), "--port", "99")
     assert (code, errors) == (130, "crtsearch: both dashboards ended\n")
     assert said == "Ray: http://ray-of-mine\nfar: http://optuna:99 (Ctrl-C ends both)\n"
+
+
+def test_validate_writes_a_page_and_says_what_it_found(
+    model_folder: Path, elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, said, errors = run("validate", str(model_folder), str(elsewhere))
+    assert code == 0
+    assert said.splitlines()[-1] == "model_on_cohort/validation.html"
+    assert (tmp_path / "model_on_cohort" / "validation.html").is_file()
+    assert "The AUC here is 0." in said
+    assert "SIMULATED DATA" in errors
+    code, text, _ = run("validate", str(model_folder), str(elsewhere), "-o", "mine", "--json")
+    assert code == 0
+    assert text == (tmp_path / "mine" / "results.json").read_text()
+
+
+def test_validate_refuses_its_own_training_cohort_by_row(
+    finished: Experiment, model_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    code, said, errors = run("validate", str(model_folder), str(finished.manifest_path), "-o", str(out))
+    assert (code, said) == (2, "")
+    assert "trained on these recordings of the manifest: rows 2, 3, 4" in errors
+    assert not out.exists()
