@@ -72,7 +72,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    help="Find the best ECG model for a small cohort, and report how good it really is.",
-    epilog="Try it: crtsearch simulate data/simulated && crtsearch sweep demo && crtsearch report demo "
+    help="Find the best ECG model for a small cohort, and report how good it really is.\n\n"
+    "Try it: crtsearch simulate data/simulated && crtsearch sweep demo && crtsearch report demo "
     "(Tab completion: crtsearch --install-completion)",
 )

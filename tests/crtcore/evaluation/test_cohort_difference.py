@@ -10,7 +10,8 @@ from crtcore.evaluation.cohort_difference import Summary, differences, summarise
 
 def test_a_summary_leaves_out_missing_values_and_empty_variables() -> None:
     found = summarise([{"a": 1.0, "b": math.nan}, {"a": math.nan}, {"a": 4.0, "c": 2.0}])
-    assert found["a"] == Summary(mean=2.5, sd=pytest.approx(np.std([1, 4], ddof=1)), num=2)
+    assert (found["a"].mean, found["a"].num) == (2.5, 2)
+    assert found["a"].sd == pytest.approx(np.std([1, 4], ddof=1))
     assert found["c"] == Summary(mean=2.0, sd=0.0, num=1)
     assert "b" not in found
 

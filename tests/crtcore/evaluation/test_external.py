@@ -1,5 +1,7 @@
 """Every metric of an external validation, by hand."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pytest
 
@@ -10,13 +12,13 @@ from crtcore.evaluation.delong import auc_interval
 from crtcore.evaluation.external import at_threshold, external_performance
 
 
-def cohort(num: int = 60, **columns: list[object]) -> list[Patient]:
+def cohort(num: int = 60, columns: Mapping[str, Sequence[object]] | None = None) -> list[Patient]:
     """Patients with labels 0, 1, 0, 1, ... and clinical columns."""
     return [
         Patient(
             patient_id=f"p{place}",
             label=place % 2,
-            clinical={name: values[place] for name, values in columns.items()},
+            clinical={name: values[place] for name, values in (columns or {}).items()},
         )
         for place in range(num)
     ]
@@ -64,7 +66,7 @@ def test_subgroups_by_sex_age_and_the_column_subgroup() -> None:
         "age_years": ([64.9] * 20 + [65.0] * 38 + [None] * 2),
         "subgroup": ["north"] * 60,
     }
-    patients, probability_P = cohort(**columns), scores()
+    patients, probability_P = cohort(columns=columns), scores()
     found = external_performance(patients, probability_P, threshold=0.5)
     shown = [(each.column, each.value, each.num_patients, each.num_positive) for each in found.subgroups]
     assert shown == [
@@ -80,7 +82,7 @@ def test_subgroups_by_sex_age_and_the_column_subgroup() -> None:
 
 
 def test_a_group_with_fewer_than_ten_of_an_outcome_has_counts_alone() -> None:
-    patients = cohort(60, sex=["female"] * 42 + ["male"] * 18)
+    patients = cohort(60, {"sex": ["female"] * 42 + ["male"] * 18})
     found = external_performance(patients, scores(), threshold=0.5)
     small = found.subgroups[1]
     assert (small.num_patients, small.num_positive) == (18, 9)
@@ -88,8 +90,8 @@ def test_a_group_with_fewer_than_ten_of_an_outcome_has_counts_alone() -> None:
 
 
 def test_free_text_is_no_subgroup_and_numbers_may_be() -> None:
-    free = cohort(60, subgroup=[f"note {place}" for place in range(60)])
-    coded = cohort(60, sex=[0.0, 0.0, 1.0] * 20)
+    free = cohort(60, {"subgroup": [f"note {place}" for place in range(60)]})
+    coded = cohort(60, {"sex": [0.0, 0.0, 1.0] * 20})
     assert external_performance(free, scores(), threshold=0.5).subgroups == ()
     values = [each.value for each in external_performance(coded, scores(), threshold=0.5).subgroups]
     assert values == ["0", "1"]

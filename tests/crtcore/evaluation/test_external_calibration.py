@@ -59,7 +59,8 @@ def test_groups_hold_every_patient_once_in_order() -> None:
 
 def test_equal_predictions_are_one_group() -> None:
     (group,) = calibration_groups(np.array([1, 0, 0]), np.full(3, 0.4))
-    assert (group.num_patients, group.predicted) == (3, pytest.approx(0.4))
+    assert group.num_patients == 3
+    assert group.predicted == pytest.approx(0.4)
 
 
 def test_a_new_intercept_repairs_a_shift_and_a_slope_what_is_too_extreme() -> None:
