@@ -61,7 +61,7 @@ def test_everything_is_at_the_frozen_threshold() -> None:
 
 
 def test_subgroups_by_sex_age_and_the_column_subgroup() -> None:
-    columns: dict[str, list[object]] = {
+    columns: dict[str, Sequence[object]] = {
         "sex": (["female"] * 40 + ["male"] * 20),
         "age_years": ([64.9] * 20 + [65.0] * 38 + [None] * 2),
         "subgroup": ["north"] * 60,
