@@ -23,7 +23,7 @@ from crtcore.training.pretraining.pretrain import HISTORY_FILE
 from search.dashboard import artifacts
 from search.dashboard.artifacts import ArtifactKind
 from search.report.drawing.folds import fold_curves_figure
-from search.report.drawing.style import STYLE, WINNER_COLOUR, Float64Array, svg
+from search.report.drawing.style import STYLE, WINNER_COLOUR, Float64Array, literal, svg
 from search.report.drawing.winner import calibration_figure
 from search.results.out_of_fold import AlignedPredictions, read_aligned
 
@@ -77,8 +77,9 @@ def confusion_figure(label_P: IntArray, score_P: Float64Array, class_names: Clas
         axes = figure.add_subplot(
             xlabel=f"predicted, at a probability of {CUT}", ylabel="outcome", xticks=(0, 1), yticks=(0, 1)
         )
-        axes.set_xticklabels(class_names)
-        axes.set_yticklabels(class_names, rotation=90, va="center")
+        names = [literal(name) for name in class_names]
+        axes.set_xticklabels(names)
+        axes.set_yticklabels(names, rotation=90, va="center")
         axes.imshow(counts, cmap="Reds", vmin=0, vmax=1.4 * counts.max())
         for (outcome, predicted), count in np.ndenumerate(counts):
             share = f"{count / counts[outcome].sum():.0%}"

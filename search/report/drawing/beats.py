@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from crtcore.config import SpectrogramConfig
 from crtcore.prediction.grad_cam import LAYER
 from crtcore.prediction.predictor import BeatInputs
-from search.report.drawing.style import STYLE, svg
+from search.report.drawing.style import STYLE, literal, svg
 from search.results.winner import Winner, cohort_inputs
 
 MAX_LEADS: Final = 4
@@ -79,10 +79,10 @@ def beat_figure(sample: BeatSample, map_BCFT: npt.NDArray[np.float32] | None = N
             if map_BCFT is not None:
                 panel.imshow(map_BCFT[beat, lead], cmap="inferno", alpha=0.55, vmin=0, vmax=1, **place)
         for lead, name in enumerate(leads):
-            axes[0, lead].set_title(f"lead {name}")
+            axes[0, lead].set_title(f"lead {literal(name)}")
             axes[-1, lead].set_xlabel("RR intervals from R")
         for beat, title in enumerate(sample.titles):
-            axes[beat, 0].set_ylabel(f"{title}\nHz")
+            axes[beat, 0].set_ylabel(f"{literal(title)}\nHz")
     return svg(figure)
 
 

@@ -23,6 +23,11 @@ STYLE: Any = {
 }
 
 
+def literal(text: str) -> str:
+    """A name that a user gave, so that matplotlib does not read `$` as the start of a formula."""
+    return text.replace("$", r"\$")
+
+
 def svg(figure: Figure) -> str:
     """The figure as an SVG element. It holds no date, so the same figure gives the same text."""
     stream = io.StringIO()

@@ -14,7 +14,7 @@ from sklearn.metrics import roc_curve
 
 from crtcore.evaluation.decision_curve import net_benefit, net_benefit_of_all
 from crtcore.signal.recording import IntArray
-from search.report.drawing.style import OTHER_COLOURS, STYLE, WINNER_COLOUR, Float64Array, svg
+from search.report.drawing.style import OTHER_COLOURS, STYLE, WINNER_COLOUR, Float64Array, literal, svg
 
 NUM_GROUPS: Final = 5  # of patients, in the calibration figure
 MAX_CURVES: Final = 5  # of competitors, in the ROC figure
@@ -57,8 +57,8 @@ def calibration_figure(label_P: IntArray, score_P: Float64Array, class_names: tu
         for label, height in ((1, 0.985), (0, 0.015)):
             ticks = score_P[label_P == label]
             axes.plot(ticks, np.full(len(ticks), height), "|", color="0.4", markersize=7)
-        axes.text(0.02, 0.94, class_names[1], fontsize=7, color="0.4")
-        axes.text(0.98, 0.04, class_names[0], fontsize=7, color="0.4", ha="right")
+        axes.text(0.02, 0.94, literal(class_names[1]), fontsize=7, color="0.4")
+        axes.text(0.98, 0.04, literal(class_names[0]), fontsize=7, color="0.4", ha="right")
     return svg(figure)
 
 

@@ -26,3 +26,8 @@ def test_the_confusion_matrix_counts_patients_at_a_probability_of_one_half() -> 
     assert "20 patients" in found
     counts = [int(text) for text in found if text.isdigit()]
     assert counts == [10 - false_alarms, false_alarms, missed, 10 - missed]
+
+
+def test_class_names_with_dollar_signs_are_drawn_as_they_are() -> None:
+    svg = confusion_figure(np.array([0, 1]), np.array([0.1, 0.9]), ("cost $100", "$\\frac{$"))
+    assert "cost $100" in texts(svg) and "$\\frac{$" in texts(svg)

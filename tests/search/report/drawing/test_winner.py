@@ -1,5 +1,7 @@
 """The statistical figures, read back from their lines."""
 
+import html
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_curve
@@ -56,3 +58,8 @@ def test_the_decision_curve_is_the_net_benefit() -> None:
     (none,) = (line for line in lines(svg, "#999999") if np.ptp(line[:, 0]) > 100)
     num_above = int((benefit_T > 0).sum())
     assert num_above == int((curve[:, 1] < none[0, 1]).sum()) + (95 - len(curve))
+
+
+@pytest.mark.parametrize("name", ["cost > $100 or $200", "$\\frac{$", "a$b", "$$"])
+def test_a_class_name_with_dollar_signs_is_no_formula(name: str) -> None:
+    assert html.escape(name, quote=False) in texts(calibration_figure(LABEL_P, SCORE_P, (name, "recovers")))
