@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from crtcore.config import Experiment
-from crtcore.errors import ConfigError
+from crtcore.errors import ConfigError, brief
 
 SHIPPED_CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
@@ -62,7 +62,9 @@ def load_experiment(config: str | Path, overrides: Sequence[str] = ()) -> Experi
     for text in overrides:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise ConfigError(f"--set {text!r} must read key=value, for example --set finetune.epochs=20")
+            raise ConfigError(
+                f"--set {text[:80]!r} must read key=value, for example --set finetune.epochs=20"
+            )
         _put(tree, key.strip(), _parse(value, f"--set {text[:80]!r}: the value"))
     return _absolute(_validate(tree, str(path)))
 
@@ -89,7 +91,7 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not YAML in UTF-8: {error}") from error
+        raise ConfigError(f"{path} is not YAML in UTF-8: {brief(error)}") from error
 
 
 def _parse(text: str, origin: str) -> Any:
@@ -109,7 +111,7 @@ def _parse(text: str, origin: str) -> Any:
         yaml.YAMLError,
         ValueError,
     ) as error:  # ValueError: a date or an integer that Python does not take
-        raise ConfigError(f"{origin} is not YAML: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"{origin} is not YAML: {brief(error)}") from error
 
 
 def _check_depth(text: str) -> None:

@@ -10,6 +10,10 @@ CrtError                 what a user can fix: the command line prints its one se
 Every other exception is a bug or a fault of the machine, and propagates with its traceback.
 """
 
+from typing import Final
+
+MAX_FOREIGN: Final = 300
+
 
 class CrtError(Exception):
     """Root of all errors that a user can fix. The message is one sentence with the place and the remedy."""
@@ -33,3 +37,9 @@ class DivergedError(CrtError):
 
 class SweepError(CrtError):
     """A sweep cannot start, continue or be shown."""
+
+
+def brief(error: Exception) -> str:
+    """The message of another library's error, on one line and at most 300 characters long."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= MAX_FOREIGN else f"{text[:MAX_FOREIGN]}..."

@@ -5,6 +5,8 @@ Seeded, so that a failure comes again: the message names the file and the number
 """
 
 import shutil
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,9 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.fuzz import all_kinds, run_case, summary
+from benchmarks.fuzzing.kinds import Independent, differing
+from benchmarks.fuzzing.leakage import leakage
 from crtcore.config import Experiment
 from crtcore.configfile import override
 from crtcore.data.sources import cohort_sources
@@ -130,3 +135,41 @@ def test_damaged_parquet_manifests(cohort: Experiment) -> None:
     pq.write_table(pyarrow.csv.read_csv(cohort.manifest_path), path)
     experiment = override(cohort, {"cohort.manifest": path})
     survives(path, lambda: check_cohort(experiment))
+
+
+def test_no_damaged_input_ends_in_a_traceback_or_in_other_values_than_another_program_reads() -> None:
+    kinds = [kind for kind in all_kinds() if not kind.name.startswith("bundle")]  # they take too long
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = summary([run_case(number, 0, kinds) for number in range(400)])
+    assert (found["traceback"], found["hang"], found["silent"]) == (0, 0, 0), found["failures"]
+    assert found["clear"] > 100 and found["accepted"] > 30
+    assert set(found["by_kind"]) == {kind.name for kind in kinds}
+
+
+def test_what_the_oracle_calls_silent() -> None:
+    """It must see a wrong sign, rate, lead and sample, or its zero would mean nothing."""
+    one = Recording(
+        record_id="r",
+        patient_id="r",
+        leads=("I", "II"),
+        sampling_rate_hz=250,
+        signal_CS=np.random.default_rng(0).normal(size=(2, 1500)).astype(np.float32),
+    )
+    same = Independent(leads=one.leads, rate_hz=250, signal_CS=one.signal_CS.astype(np.float64))
+    assert differing(one, same) is None
+    others = (
+        replace(same, signal_CS=-same.signal_CS),
+        replace(same, rate_hz=360),
+        replace(same, leads=("II", "I")),
+        replace(same, signal_CS=same.signal_CS[:, :-1]),
+    )
+    assert all(differing(one, other) for other in others)
+
+
+def test_no_patient_and_no_content_is_on_both_sides_of_a_fold() -> None:
+    """A few hundred random cohorts; benchmarks/fuzz.py deals 100,000."""
+    counts = leakage(300, 0)
+    assert counts["cohorts"] == 300 and counts["dealt"] > 50 and counts["refused"] > 50
+    assert counts["patients_on_both_sides"] == counts["contents_on_both_sides"] == 0
+    assert counts["refused_without_reason"] == 0

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from crtcore.errors import DataError
+from crtcore.errors import DataError, brief
 
 MISSING: Final = frozenset({"", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "."})
 """How R, pandas, SQL and SAS write a missing value. `none` in lower case is a word and stays a value."""
@@ -90,7 +90,7 @@ def _csv_rows(manifest: Path) -> Iterator[TableRow]:
                     yield TableRow(number=number, cells=_named(manifest, number, columns, record))
                 number = reader.line_num + 1
     except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"cohort manifest {manifest} is not a readable CSV file: {error}") from error
+        raise DataError(f"cohort manifest {manifest} is not a readable CSV file: {brief(error)}") from error
 
 
 def _named(manifest: Path, number: int, columns: Sequence[str], record: Sequence[str]) -> dict[str, Cell]:
@@ -127,8 +127,9 @@ def _parquet_rows(manifest: Path) -> Iterator[TableRow]:
         names = [name for name in table.column_names if not _PANDAS_INDEX.fullmatch(name)]
         columns = [_cells(table.column(name)) for name in names]
     except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError, ValueError) as error:
-        problem = " ".join(str(error).split())
-        raise DataError(f"cohort manifest {manifest} is not a readable Parquet file: {problem}") from error
+        raise DataError(
+            f"cohort manifest {manifest} is not a readable Parquet file: {brief(error)}"
+        ) from error
     for number, record in enumerate(zip(*columns, strict=True), 1):
         yield TableRow(number=number, cells=dict(zip(names, record, strict=True)))
 

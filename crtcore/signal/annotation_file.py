@@ -30,6 +30,8 @@ def read_annotation(file: Path, sampling_rate_hz: float) -> tuple[IntArray, StrA
         raise DataError(f"{file} is missing: an annotated database needs one for every record")
     check_size(file)
     data = file.read_bytes()
+    if len(data) % 2:
+        raise DataError(f"{file} is truncated (it has an odd number of bytes): fetch it again")
     word_W = np.frombuffer(data, dtype="<u2", count=len(data) // 2).astype(np.int64)
     code_W = word_W >> 10
     annotates_W = code_W < _SKIP
@@ -40,6 +42,8 @@ def read_annotation(file: Path, sampling_rate_hz: float) -> tuple[IntArray, StrA
         if position < resume:  # inside the payload of an earlier word
             continue
         if word_W[position] == 0:
+            if data[2 * position :].strip(b"\0"):
+                raise DataError(f"{file} goes on after its end mark: it is damaged; fetch it again")
             annotation = np.flatnonzero(annotates_W[:position])
             sample_A = np.cumsum(step_W[:position])[annotation]
             if resolution_hz != sampling_rate_hz:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from crtcore.errors import DataError
+from crtcore.errors import DataError, brief
 from crtcore.signal.expansion import check_size
 from crtcore.signal.plain_signal import check_sampling_rate
 from crtcore.signal.recording import Recording
@@ -70,7 +70,7 @@ def read_dicom(path: Path) -> Recording:
         longest = max(original, key=lambda index: int(groups[index].NumberOfWaveformSamples))
         return _group_recording(path, dataset, longest)
     except (*_PARSE_ERRORS, BytesLengthException, InvalidDicomError) as error:
-        raise DataError(f"{path} is not a whole DICOM file ({error}): export or fetch it again") from error
+        raise DataError(f"{path} is not a whole DICOM file ({brief(error)}): fetch it again") from error
 
 
 def _group_recording(path: Path, dataset: "Dataset", index: int) -> Recording:

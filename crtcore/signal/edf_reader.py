@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from crtcore.errors import DataError
+from crtcore.errors import DataError, brief
 from crtcore.signal.expansion import check_size
 from crtcore.signal.leads import is_lead_name, normalise_lead
 from crtcore.signal.plain_signal import check_sampling_rate
@@ -45,7 +45,7 @@ def read_edf(path: Path) -> Recording:
             rates = sorted({signal.sampling_frequency for signal in chosen})
             rows = [signal.data * (millivolts_per(signal.physical_dimension) or 1.0) for signal in chosen]
     except (*_PARSE_ERRORS, UserWarning) as error:
-        raise DataError(f"{path} is not a whole EDF file ({error}): export or fetch it again") from error
+        raise DataError(f"{path} is not a whole EDF file ({brief(error)}): fetch it again") from error
     if not chosen:
         raise DataError(f"{path} has no signal in volts: it holds no ECG")
     if len(rates) > 1:

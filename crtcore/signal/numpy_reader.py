@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from crtcore.errors import DataError
+from crtcore.errors import DataError, brief
 from crtcore.signal.expansion import check_expansion, check_size
 from crtcore.signal.plain_signal import plain_recording, read_side_file
 from crtcore.signal.recording import Recording
@@ -37,7 +37,7 @@ def read_npy(path: Path) -> Recording:
         signal_CS = np.lib.format.open_memmap(path, mode="r")
     except _ARRAY_ERRORS as error:
         raise DataError(
-            f"{path} is not a whole .npy array of numbers ({error}): save it again with np.save"
+            f"{path} is not a whole .npy array of numbers ({brief(error)}): save it again with np.save"
         ) from error
     return plain_recording(
         path,
@@ -61,7 +61,7 @@ def read_npz(path: Path) -> Recording:
             }
     except (*_ARRAY_ERRORS, *_ZIP_ERRORS) as error:
         raise DataError(
-            f"{path} is not a whole .npz file of plain arrays ({error}): save it again with np.savez"
+            f"{path} is not a whole .npz file of plain arrays ({brief(error)}): save it again with np.savez"
         ) from error
     if "signal" not in found:
         raise DataError(f"{path} has no array `signal`: save it with np.savez(..., signal=...)")

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from crtcore.errors import DataError
+from crtcore.errors import DataError, brief
 from crtcore.signal.expansion import check_expansion, check_size
 from crtcore.signal.leads import is_lead_name, normalise_lead
 from crtcore.signal.plain_signal import plain_recording, read_side_file, side_file_path
@@ -35,7 +35,7 @@ def read_csv(path: Path) -> Recording:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             header = [name.strip() for name in next(csv.reader(stream), [])]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a CSV file in UTF-8 ({error}): save it as one") from error
+        raise DataError(f"{path} is not a CSV file in UTF-8 ({brief(error)}): save it as one") from error
     if not header or any(_is_number(name) for name in header):
         raise DataError(f"{path} has no header row: name the leads in its first row")
     try:
@@ -51,7 +51,7 @@ def read_csv(path: Path) -> Recording:
         )
     except pa.ArrowInvalid as error:
         raise DataError(
-            f"{path}: {error}; give every row one number a column, commas between cells and a decimal point"
+            f"{path}: {brief(error)}; give one number for each column, commas between cells, a decimal point"
         ) from error
     return _table_recording(path, table, first_row=2)
 
@@ -63,8 +63,7 @@ def read_parquet(path: Path) -> Recording:
             check_expansion(path, file.metadata.num_rows * file.metadata.num_columns * 8)
             table = file.read()
     except (pa.ArrowException, OSError) as error:
-        problem = " ".join(str(error).split())
-        raise DataError(f"{path} is not a readable Parquet file ({problem}): write it again") from error
+        raise DataError(f"{path} is not a readable Parquet file ({brief(error)}): write it again") from error
     for field in table.schema:
         if not (pa.types.is_floating(field.type) or pa.types.is_integer(field.type)):
             raise DataError(

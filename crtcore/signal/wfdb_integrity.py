@@ -40,6 +40,8 @@ def check_signal_files(path: Path, header: Any) -> None:
         num_samples = (header.sig_len or 0) * sum(header.samps_per_frame[c] or 1 for c in channels)
         if fmt not in _BYTES_PER_SAMPLE and fmt not in _COMPRESSED:
             raise DataError(f"{file} is in format {fmt}, which is not read: convert it to format 16")
+        if any(header.fmt[c] != fmt for c in channels):
+            raise DataError(f"{path.name}.hea gives {name} two formats: correct it or fetch the record again")
         check_size(file)
         needed = int(num_samples * _BYTES_PER_SAMPLE.get(fmt, 0)) + (header.byte_offset[channels[0]] or 0)
         if size < needed:

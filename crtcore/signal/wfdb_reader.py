@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import wfdb
 
-from crtcore.errors import DataError
+from crtcore.errors import DataError, brief
 from crtcore.signal.annotation_file import read_annotation
 from crtcore.signal.beats import BEAT_SYMBOLS
 from crtcore.signal.recording import BeatAnnotation, FloatArray, IntArray, Recording
@@ -74,7 +74,7 @@ def read_recording(path: Path, *, patient_id: str | None = None, annotated: bool
     try:
         record = wfdb.rdrecord(str(path), physical=False, return_res=32 if wide else 16)
     except _WFDB_PARSE_ERRORS as error:
-        raise DataError(f"{path}: the signal cannot be decoded ({error}): fetch the record again") from error
+        raise DataError(f"{path}: the signal cannot be decoded ({brief(error)}): fetch it again") from error
     check_checksums(path, record)
     leads, signal_CS = _millivolts(path, record, header.units)
     return Recording(
@@ -144,7 +144,7 @@ def _read_header(path: Path) -> Any:
     try:
         header = wfdb.rdheader(str(path))
     except _WFDB_PARSE_ERRORS as error:
-        raise DataError(f"{header_path} is not a WFDB header ({error}): fetch the record again") from error
+        raise DataError(f"{header_path} is not a WFDB header ({brief(error)}): fetch it again") from error
     if not header.n_sig or not header.file_name or len(header.file_name) != header.n_sig:
         raise DataError(
             f"{header_path} describes no signals or not as many as it says: fetch the record again"

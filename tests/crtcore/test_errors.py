@@ -3,7 +3,7 @@ import inspect
 import pytest
 
 from crtcore import errors
-from crtcore.errors import CrtError
+from crtcore.errors import MAX_FOREIGN, CrtError, brief
 
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
 
@@ -19,3 +19,8 @@ def test_every_error_that_a_user_can_fix_is_a_crt_error(kind: type[CrtError]) ->
     assert issubclass(kind, CrtError)
     with pytest.raises(CrtError, match=r"^record 100 is missing; copy it again$"):
         raise kind("record 100 is missing; copy it again")
+
+
+def test_foreign_messages_become_one_short_line() -> None:
+    assert brief(ValueError("a\n  b\tc")) == "a b c"
+    assert brief(ValueError("x" * 1000)) == "x" * MAX_FOREIGN + "..."

@@ -91,3 +91,14 @@ def test_equals_wfdb_on_real_records(data_dir: Path) -> None:
         sample_A, symbol_A = read_annotation(folder / f"{record}.atr", 360.0)
         assert np.array_equal(sample_A, expected.sample)
         assert symbol_A.tolist() == list(expected.symbol)
+
+
+def test_annotations_after_the_end_mark_are_damage(tmp_path: Path) -> None:
+    """wfdb reads on there, other programs stop: which beats count would depend on the program."""
+    file = tmp_path / "r.atr"
+    beat = (1 << 10 | 100).to_bytes(2, "little")
+    file.write_bytes(beat + bytes(2) + bytes(4))
+    assert read_annotation(file, 360.0)[0].tolist() == [100]
+    file.write_bytes(beat + bytes(2) + beat + bytes(2))
+    with pytest.raises(DataError, match=r"r\.atr goes on after its end mark"):
+        read_annotation(file, 360.0)

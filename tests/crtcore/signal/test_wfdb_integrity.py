@@ -134,3 +134,11 @@ def test_truncated_flac_is_refused(tmp_path: Path, keep: int) -> None:
     file.write_bytes(file.read_bytes()[:keep])
     with pytest.raises(DataError, match=r"f: the signal cannot be decoded.*fetch"):
         read_recording(tmp_path / "f")
+
+
+def test_two_formats_in_one_file_are_refused(written: Path) -> None:
+    header = written.with_suffix(".hea")
+    before, _, after = header.read_text().rpartition(".dat 16")
+    header.write_text(f"{before}.dat 0{after}")
+    with pytest.raises(DataError, match=r"r1\.hea gives r1\.dat two formats"):
+        read_recording(written)
