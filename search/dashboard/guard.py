@@ -11,11 +11,9 @@ import hmac
 import json
 from collections.abc import Callable, Iterable
 from http.cookies import CookieError, SimpleCookie
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import parse_qsl, urlencode
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 HOSTS: Final = ("127.0.0.1", "localhost")
 TOKEN: Final = "token"
@@ -27,12 +25,12 @@ AS_DOWNLOAD: Final = [("Content-Disposition", "attachment"), ("X-Content-Type-Op
 class Guard:
     """Passes a request on to `app` if it names this machine and holds the token."""
 
-    def __init__(self, app: "WSGIApplication", *, token: str, port: int) -> None:
+    def __init__(self, app: WSGIApplication, *, token: str, port: int) -> None:
         self._app = app
         self._token = token
         self._cookie = f"crtsearch_{port}"  # cookies know no ports, so their names must differ
 
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path, method = environ.get("PATH_INFO", ""), environ["REQUEST_METHOD"]
         if environ.get("HTTP_HOST", "").partition(":")[0] not in HOSTS:
             return _refuse(start_response, f"open the dashboard as http://{HOSTS[0]}, not by another name")
@@ -52,7 +50,7 @@ class Guard:
     def _is_token(self, value: str) -> bool:
         return hmac.compare_digest(value.encode(), self._token.encode())
 
-    def _cookie_of(self, environ: "WSGIEnvironment") -> str:
+    def _cookie_of(self, environ: WSGIEnvironment) -> str:
         try:
             morsel = SimpleCookie(environ.get("HTTP_COOKIE", "")).get(self._cookie)
         except CookieError:
@@ -61,8 +59,8 @@ class Guard:
 
     def _set_cookie(
         self,
-        environ: "WSGIEnvironment",
-        start_response: "StartResponse",
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
         path: str,
         query: list[tuple[str, str]],
     ) -> Iterable[bytes]:
@@ -75,13 +73,13 @@ class Guard:
         return [b""]
 
 
-def _refuse(start_response: "StartResponse", reason: str) -> Iterable[bytes]:
+def _refuse(start_response: StartResponse, reason: str) -> Iterable[bytes]:
     body = json.dumps({"reason": f"crtsearch: {reason}"}).encode()  # the dashboard shows the reason
     start_response("403 Forbidden", [("Content-Type", "application/json"), *AS_DOWNLOAD[1:]])
     return [body]
 
 
-def _with_download(start_response: "StartResponse") -> "Callable[..., Callable[[bytes], object]]":
+def _with_download(start_response: StartResponse) -> "Callable[..., Callable[[bytes], object]]":
     def start(status: str, headers: list[tuple[str, str]], *rest: object) -> Callable[[bytes], object]:
         return start_response(status, [*headers, *AS_DOWNLOAD], *rest)  # type: ignore[arg-type]
 
