@@ -1,29 +1,35 @@
-"""Does a sweep survive if any of its processes is killed at any moment? Real sweeps on Ray with two nodes.
+"""Does a sweep survive whatever happens to it? Real sweeps on Ray with two nodes.
 
-    python -m benchmarks.kill [--rounds 20] [--seed 0] [--mode grid|tpe] [--quick]
+    python -m benchmarks.kill [--rounds 20] [--seed 0] [--mode grid|tpe] [--victims driver full_disk ...]
+    [--quick]
 
 Each round starts `crtsearch sweep` on a cluster of two nodes (two raylets on this machine, one trial each).
-At a random moment, it kills one process with SIGKILL: the driver, a trial process, or the second node's
-raylet. Then it repeats the same command until it succeeds, and checks the study and the stages:
+At a random moment, one thing happens (disturbances.py): SIGKILL to the driver, a trial process or the second
+node's raylet; SIGTERM or SIGHUP to a driver with a Ray of its own; the disk is full or read-only until the
+driver has ended. Then the same command is repeated until it succeeds, and the study and the stages are
+checked:
 
-    lost        trials of the sweep that are not finished at the end
+    lost        trials of the sweep that are not finished at the end, or failed
     duplicated  finetune stages that were committed twice, or computed by two trials (a repeated proposal does
                 not count: it reads the stored stage)
     orphans     trials that stay RUNNING
+    leftover_processes
+                processes that a driver left behind 20 s after its end
     identical   rounds with the same ranking as the undisturbed sweep (in mode grid only: it has no pruning,
                 and proposals do not depend on timing)
+
+The disks need root.
 """
 
 import argparse
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -31,16 +37,28 @@ from typing import Any, Final
 import numpy as np
 import optuna
 import yaml
-from ray.cluster_utils import Cluster
 
+from benchmarks.disturbances import (
+    DISKS,
+    DISTURBANCES,
+    LOCAL,
+    MARK,
+    REPAIRS,
+    Scene,
+    TwoNodes,
+    in_own_mounts,
+    mount_disk,
+    num_left,
+    unmount,
+)
 from crtcore.simulation.write import simulate
 from search.study.study import open_study
 
-VICTIMS: Final = ("driver", "trial", "node")
 MAX_COMMANDS: Final = 6  # per round; with more, the sweep does not end
-COMMAND_TIMEOUT_S: Final = 240.0
-OBJECT_STORE_BYTES: Final = 100 << 20
+COMMAND_TIMEOUT_S: Final = 600.0
+PATIENCE_S: Final = 20.0  # for the processes of a driver that has ended
 NAME: Final = "killed"
+BAD: Final = ("lost", "duplicated", "orphans", "leftover_processes")  # all of them must be 0
 
 
 def write_config(folder: Path, mode: str) -> Path:
@@ -70,53 +88,16 @@ def write_config(folder: Path, mode: str) -> Path:
     return path
 
 
-class TwoNodes:
-    """A Ray cluster of a head and a second node, each with room for one trial."""
-
-    def __init__(self) -> None:
-        self._cluster = Cluster()
-        self._head = self._cluster.add_node(
-            num_cpus=1, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES
-        )
-        self.add_second()
-
-    @property
-    def address(self) -> str:
-        return str(self._cluster.address)
-
-    def add_second(self) -> None:
-        self._second = self._cluster.add_node(num_cpus=1, object_store_memory=OBJECT_STORE_BYTES)
-
-    def kill_second(self) -> None:
-        self._cluster.remove_node(self._second, allow_graceful=False)
-
-    def trial_processes(self) -> list[int]:
-        """The processes of both nodes that run a trial."""
-        raylets = {node.all_processes["raylet"][0].process.pid for node in (self._head, self._second)}
-        return [pid for pid, parent, title in processes() if parent in raylets and "Trainable" in title]
-
-    def shutdown(self) -> None:
-        self._cluster.shutdown()  # type: ignore[no-untyped-call]  # Ray annotates only part of its API
-
-
-def processes() -> Iterator[tuple[int, int, str]]:
-    """The pid, parent pid and title of all processes."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            title = (folder / "cmdline").read_text(errors="replace")
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # the process has ended
-        yield int(folder.name), parent, title
-
-
-def start(config: Path, storage: Path, address: str) -> subprocess.Popen[str]:
-    arguments = ["sweep", str(config), "--address", address, "--set", f"storage={storage}"]
+def start(config: Path, storage: Path, address: str | None, mark: str) -> subprocess.Popen[str]:
+    arguments = ["sweep", str(config), "--set", f"storage={storage}"]
+    if address is not None:
+        arguments += ["--address", address]
     return subprocess.Popen(
         [sys.executable, "-c", "from search.cli.main import main; main()", *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        env={**os.environ, MARK: mark},
     )
 
 
@@ -126,23 +107,6 @@ def commits(storage: Path) -> dict[str, int]:
     return {manifest.parent.name: manifest.stat().st_mtime_ns for manifest in manifests}
 
 
-def kill_one(victim: str, driver: subprocess.Popen[str], nodes: TwoNodes) -> bool:
-    """Kill the victim; wait for a trial process if there is none. False if the sweep ended before."""
-    if victim == "nobody":
-        return False
-    if victim == "driver":
-        driver.send_signal(signal.SIGKILL)
-        return True
-    if victim == "node":
-        nodes.kill_second()
-        return True
-    while not (found := nodes.trial_processes()) and driver.poll() is None:
-        time.sleep(0.1)
-    if found:
-        os.kill(found[0], signal.SIGKILL)
-    return bool(found)
-
-
 def ranking(storage: Path) -> list[tuple[Any, ...]]:
     trials = open_study(str(storage), NAME, create=False).get_trials(deepcopy=False)
     rows = [(trial.state.name, trial.value, sorted(trial.params.items())) for trial in trials]
@@ -150,27 +114,31 @@ def ranking(storage: Path) -> list[tuple[Any, ...]]:
 
 
 def run_round(config: Path, storage: Path, nodes: TwoNodes, victim: str, after_s: float) -> dict[str, Any]:
-    driver = start(config, storage, nodes.address)
+    """Start a sweep, disturb it after `after_s` seconds, and repeat the command until it succeeds."""
+    if victim == "full_disk":
+        mount_disk(storage)
+    mark = uuid.uuid4().hex
+    driver = start(config, storage, None if victim in LOCAL else nodes.address, mark)
+    scene = Scene(driver=driver, nodes=nodes, storage=storage)
     with suppress(subprocess.TimeoutExpired):
         driver.wait(after_s)
-    killed = driver.poll() is None and kill_one(victim, driver, nodes)
+    disturbed = driver.poll() is None and victim in DISTURBANCES and DISTURBANCES[victim](scene)
     before = commits(storage)
-    num_commands = 1
+    num_commands, left = 1, 0
     errors: list[str] = []
     while True:
         _, error = driver.communicate(timeout=COMMAND_TIMEOUT_S)
+        left += num_left(mark, nodes, PATIENCE_S)
+        if num_commands == 1 and disturbed and victim in REPAIRS:
+            REPAIRS[victim](scene)
         if driver.returncode == 0:
             break
         errors.append(f"{driver.returncode}: {error.strip().splitlines()[-1] if error.strip() else ''}")
         if num_commands == MAX_COMMANDS:
             break
-        if killed and victim == "node":
-            nodes.add_second()
-            killed = False
-        driver = start(config, storage, nodes.address)
+        mark = uuid.uuid4().hex
+        driver = start(config, storage, nodes.address, mark)
         num_commands += 1
-    if killed and victim == "node":
-        nodes.add_second()
     after = commits(storage)
     trials = open_study(str(storage), NAME, create=False).get_trials(deepcopy=False)
     states = Counter(trial.state for trial in trials)
@@ -181,18 +149,22 @@ def run_round(config: Path, storage: Path, nodes: TwoNodes, victim: str, after_s
         for trial in trials
         if trial.state == optuna.trial.TrialState.COMPLETE and trial.user_attrs["images"]
     )
-    return {
+    result = {
         "victim": victim,
         "after_s": round(after_s, 2),
-        "killed": killed or bool(errors),
+        "disturbed": disturbed,
         "num_commands": num_commands,
         "errors": errors,
         "lost": wanted - len(finished) + states[optuna.trial.TrialState.FAIL],
         "duplicated": sum(after.get(digest) != moment for digest, moment in before.items())
         + sum(number - 1 for number in computed.values()),
         "orphans": states[optuna.trial.TrialState.RUNNING],
+        "leftover_processes": left,
         "ranking": ranking(storage),
     }
+    if victim == "full_disk":
+        unmount(storage)
+    return result
 
 
 def main() -> None:
@@ -200,8 +172,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--mode", choices=["grid", "tpe"], default="grid")
-    parser.add_argument("--quick", action="store_true", help="three rounds, one of each victim")
+    parser.add_argument("--victims", nargs="+", choices=list(DISTURBANCES), default=list(DISTURBANCES))
+    parser.add_argument("--quick", action="store_true", help="one round of each victim")
     arguments = parser.parse_args()
+    if set(arguments.victims) & set(DISKS):
+        in_own_mounts()
     rng = np.random.default_rng(arguments.seed)
     rounds: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
@@ -213,8 +188,8 @@ def main() -> None:
             begin_s = time.monotonic()
             undisturbed = run_round(config, folder / "undisturbed", nodes, "nobody", COMMAND_TIMEOUT_S)
             length_s = time.monotonic() - begin_s
-            for number in range(3 if arguments.quick else arguments.rounds):
-                victim = VICTIMS[number % len(VICTIMS)]
+            for number in range(len(arguments.victims) if arguments.quick else arguments.rounds):
+                victim = arguments.victims[number % len(arguments.victims)]
                 after_s = float(rng.uniform(0.15, 1.0)) * length_s
                 rounds.append(run_round(config, folder / f"round-{number}", nodes, victim, after_s))
                 print(json.dumps({k: v for k, v in rounds[-1].items() if k != "ranking"}), file=sys.stderr)
@@ -224,12 +199,11 @@ def main() -> None:
         "mode": arguments.mode,
         "rounds": len(rounds),
         "undisturbed_s": round(length_s, 1),
-        "killed": {
-            victim: sum(each["killed"] for each in rounds if each["victim"] == victim) for victim in VICTIMS
+        "disturbed": {
+            victim: sum(each["disturbed"] for each in rounds if each["victim"] == victim)
+            for victim in arguments.victims
         },
-        "lost": sum(each["lost"] for each in rounds),
-        "duplicated": sum(each["duplicated"] for each in rounds),
-        "orphans": sum(each["orphans"] for each in rounds),
+        **{key: sum(each[key] for each in rounds) for key in BAD},
     }
     if arguments.mode == "grid":
         result["identical"] = sum(each["ranking"] == undisturbed["ranking"] for each in rounds)

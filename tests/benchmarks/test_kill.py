@@ -1,9 +1,8 @@
-import os
 from pathlib import Path
 
 import pytest
 
-from benchmarks.kill import commits, processes, write_config
+from benchmarks.kill import commits, write_config
 from crtcore.configfile import load_experiment
 
 
@@ -14,13 +13,6 @@ def test_the_config_is_valid_and_searches_the_named_number_of_trials(
     experiment = load_experiment(str(write_config(tmp_path, mode)), [])
     assert experiment.search.sampler == mode
     assert experiment.search.trials == num_trials
-
-
-def test_this_process_is_listed_with_its_parent() -> None:
-    found = {pid: (parent, title) for pid, parent, title in processes()}
-    parent, title = found[os.getpid()]
-    assert parent == os.getppid()
-    assert title
 
 
 def test_only_committed_stages_count(tmp_path: Path) -> None:
