@@ -1,4 +1,4 @@
-"""Decoder of WFDB annotation files in MIT format, whole arrays at a time.
+"""Decoder of WFDB annotation files in MIT format. It works on whole arrays.
 
 Format: annot(5), https://physionet.org/physiotools/wag/annot-5.htm. A word of 16 bits holds a code (6 bits)
 and a time step (10 bits); codes from 59 on are no annotations but say more about the one beside them.
@@ -13,7 +13,7 @@ from crtcore.errors import DataError
 from crtcore.signal.expansion import check_size
 from crtcore.signal.recording import IntArray, StrArray
 
-# Codes 1 to 41; a space stands for codes without a meaning.
+# Codes 1 to 41; a space for codes without a meaning.
 _SYMBOLS: Final = 'NLRaVFJASEj/Q~ | sT*D"=pB^t+u?![]en@xf()r'
 _SYMBOL_OF_CODE: Final[StrArray] = np.array(["", *(s.strip() for s in _SYMBOLS), *[""] * 22])
 _SKIP: Final = 59

@@ -1,16 +1,15 @@
 """Which candidate peaks are beats.
 
-Detectors apply an amplitude gate, a T-wave slope test and a search-back one after the other, each with
-thresholds that undo the others' mistakes. Here the three are terms of one score, and the best set of
-candidates is found exactly by dynamic programming: a candidate brings evidence by its strength (the gate), an
-interval costs when it is too long (search-back) or too short for the rhythm around it, and a pair within half
-a second costs when one is much less steep than the other (the slope test, for T waves behind and P waves
-before a beat).
+Detectors usually apply an amplitude gate, a T-wave slope test and a search-back one after the other. Here the
+three are terms of one score, and dynamic programming finds the best set of candidates exactly. A strong
+candidate adds evidence (the gate). An interval costs if it is too long (search-back) or too short for the
+rhythm around it. A pair within half a second costs if one is much less steep than the other (the slope test,
+for T waves after and P waves before a beat).
 
-The constants below were chosen on every other record of the MIT-BIH database, the even places of the sorted
-list (100, 102, 104, ...), by random search for the fewest errors; the form of the score was settled with all
-records in sight. Tried and left out, as they gained nothing on the other half: the likeness of a peak's shape
-to its neighbours', and the spread of the RR intervals around it.
+The constants below were chosen by random search for the fewest errors on every other record of the MIT-BIH
+database (100, 102, 104, ... in the sorted list); the form of the score was chosen with all records known. Two
+terms were tried and left out because they gained nothing on the other half: how much the shape of a peak is
+like its neighbours, and the spread of the RR intervals around it.
 """
 
 import math
@@ -95,7 +94,7 @@ def _log_relative(size_Q: FloatArray, strong: IntArray) -> npt.NDArray[np.float6
 
 
 def _local_rr(time_s_Q: npt.NDArray[np.float64], rhythm: IntArray) -> npt.NDArray[np.float64]:
-    """The median RR interval, in seconds, of the evident beats around each candidate."""
+    """The median RR interval, in seconds, of the clear beats around each candidate."""
     if len(rhythm) < 3:
         return np.full(len(time_s_Q), _DEFAULT_RR_S)
     local_s = median_filter(np.diff(time_s_Q[rhythm]), 2 * _RHYTHM_NEIGHBOURS, mode="reflect")
@@ -106,7 +105,7 @@ def _local_rr(time_s_Q: npt.NDArray[np.float64], rhythm: IntArray) -> npt.NDArra
 
 @njit(cache=True)
 def _rhythm_beats(time_s_Q: npt.NDArray[np.float64], strength_Q: npt.NDArray[np.float64]) -> IntArray:
-    """Evident beats, from which the rhythm is taken: strong, and the stronger where two are too close."""
+    """Clear beats, which give the rhythm: strong ones, and the stronger of two that are too close."""
     chosen = np.empty(len(time_s_Q), np.int64)
     found = 0
     for q in range(len(time_s_Q)):
@@ -128,7 +127,7 @@ def _best_chain(
     strength_Q: npt.NDArray[np.float64],
     rr_s_Q: npt.NDArray[np.float64],
 ) -> IntArray:
-    """The chain of candidates with the largest evidence less the cost of its intervals."""
+    """The sequence of candidates with the largest evidence minus the cost of its intervals."""
     num_candidates = len(time_s_Q)
     score_Q = np.empty(num_candidates)
     previous_Q = np.full(num_candidates, -1)
@@ -166,7 +165,7 @@ def _best_chain(
 
 @njit(cache=True)
 def _interval_cost(interval_s: float, rr_s: float) -> float:
-    """Cost of an interval where `rr_s` is the local one: growing with the log of their ratio."""
+    """Cost of an interval; it grows with the log of its ratio to the local interval `rr_s`."""
     ratio = math.log(interval_s / rr_s)
     if ratio < 0:
         return _SHORT_WEIGHT * max(0.0, -ratio - _SHORT_FREE)

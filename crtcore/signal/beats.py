@@ -44,8 +44,8 @@ def local_mean_rr(rr_B: FloatArray) -> FloatArray:
     """Mean of up to ten RR intervals around each beat (five back, five forward), shape (beats,).
 
     `rr_B` holds the intervals between consecutive R peaks, shape (beats - 1,), at least one. Intervals
-    outside 0.5 to 1.75 times the neighbourhood's median are left out: a gap in the recording or a missed or
-    doubled peak does not stretch the segments around it, while a premature beat and its pause still count.
+    outside 0.5 to 1.75 times the median around them are left out. So a gap in the recording, or a missed or
+    doubled peak, does not stretch the segments around it; a premature beat and its pause still count.
     """
     num_beats = len(rr_B) + 1
     padded = np.pad(np.asarray(rr_B, dtype=np.float64), _RR_NEIGHBOURS, constant_values=np.nan)
@@ -109,7 +109,7 @@ def segment_beats(
 def beat_amplitudes(signal_CS: FloatArray, beats: Beats) -> FloatArray:
     """Peak-to-peak amplitude of each beat's segment in each lead, shape (beats, leads), in the signal's unit.
 
-    The images forget it: each is scaled to its own maximum.
+    The images do not show it: each is scaled to its own maximum.
     """
     if len(beats) == 0:
         return np.empty((0, len(signal_CS)), dtype=np.float32)
@@ -134,8 +134,8 @@ def label_detections(detected_B: IntArray, annotation: BeatAnnotation, sampling_
 def match_peaks(reference_B: IntArray, detected_B: IntArray, window: float) -> tuple[IntArray, IntArray]:
     """Pair ascending peaks one to one: the pairs' indices into `reference_B` and `detected_B`, ascending.
 
-    A pair is made where each is the other's nearest within `window` samples; peaks left over are then paired
-    in the same way among themselves until none are left within reach. A tie goes to the earlier peak.
+    Two peaks are a pair if each is the nearest of the other within `window` samples. The remaining peaks are
+    paired in the same way, until none are left within reach. At a tie, the earlier peak is taken.
     """
     free_reference, free_detected = np.arange(len(reference_B)), np.arange(len(detected_B))
     pairs: list[tuple[IntArray, IntArray]] = []

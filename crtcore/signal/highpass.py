@@ -13,9 +13,9 @@ _PADDING_PERIODS: Final = 1.5
 
 
 def high_pass(signal_CS: FloatArray, sampling_rate_hz: float, cutoff_hz: float = 0.5) -> FloatArray:
-    """Zero-phase Butterworth high-pass, order 2 forwards and again backwards; shape and unit kept.
+    """Zero-phase Butterworth high-pass, order 2, once forwards and once backwards. Shape and unit stay.
 
-    Missing samples (NaN) are bridged by straight lines for the filter and stay missing.
+    Missing samples (NaN) are interpolated for the filter and stay missing.
     """
     sos = butter(_ORDER, cutoff_hz, btype="highpass", fs=sampling_rate_hz, output="sos")
     filtered_CS = zero_phase(

@@ -1,4 +1,4 @@
-"""Lead names in one spelling, and the limb leads that follow from others."""
+"""Lead names in one spelling, and limb leads derived from others."""
 
 import re
 from dataclasses import replace
@@ -66,8 +66,8 @@ def derive_leads(
 
     An absent limb lead is derived from two that are there, I, II and III before the augmented ones (any two
     of the six fix the frontal plane); where one of the two is missing (NaN) so is the result. Raises
-    DataError for a lead that is neither there nor derivable, with `remedy` as what to do, and where a
-    recording or `wanted` names a lead twice.
+    DataError with `remedy` for a lead that is neither there nor derivable, and if a recording or `wanted`
+    names a lead twice.
     """
     wanted = tuple(normalise_lead(name) for name in wanted)
     present = tuple(normalise_lead(name) for name in recording.leads)

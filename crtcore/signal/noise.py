@@ -1,4 +1,4 @@
-"""Signal quality indices, and the leads in which noise outweighs the heart."""
+"""Signal quality indices, and the leads with more noise than heartbeat."""
 
 from typing import Final
 
@@ -11,17 +11,17 @@ from crtcore.signal.recording import FloatArray
 WINDOW_S: Final = 10.0
 MIN_KSQI: Final = 4.0
 """Noise has a kurtosis of 3; 99.8 % of the leads of clean normal 12-lead ECGs (PTB-XL) lie above 4. The 5 of
-Clifford et al. takes wide QRS complexes for noise.
+Clifford et al. would call wide QRS complexes noise.
 """
 MAX_NOISE_PSQI: Final = 0.7
 """Paced beats and wide QRS complexes have a kurtosis near 4 too, but a pSQI of 0.9 (MIT-BIH 107, MLII)."""
 NOISY_SHARE: Final = 0.20
-"""Of the windows: an artefact in passing does not condemn a long recording."""
+"""Of the windows: a short artefact does not make a long recording noisy."""
 _CONSTANT_MV2: Final = 1e-12  # the variance that rounding leaves
 
 
 def noisy_leads(signal_CS: FloatArray, sampling_rate_hz: float) -> npt.NDArray[np.bool_]:
-    """Whether noise outweighs the heart, shape (leads,): kSQI and pSQI low in over a fifth of windows."""
+    """Whether a lead is too noisy, shape (leads,): kSQI and pSQI are low in over a fifth of its windows."""
     ksqi_CW, psqi_CW = quality_indices(signal_CS, sampling_rate_hz)
     noisy_CW = (ksqi_CW < MIN_KSQI) & (psqi_CW < MAX_NOISE_PSQI)
     return np.asarray(noisy_CW.mean(axis=1) > NOISY_SHARE)
@@ -32,7 +32,7 @@ def quality_indices(signal_CS: FloatArray, sampling_rate_hz: float) -> tuple[Flo
 
     kSQI is the kurtosis (Li, Mark & Clifford 2008, Physiol. Meas. 29:15), pSQI the power at 5-15 Hz over
     that at 5-40 Hz (Clifford et al. 2012, Physiol. Meas. 33:1419), both without baseline wander, missing
-    samples (NaN) taken as 0. Of a constant window both are NaN.
+    samples (NaN) set to 0. Both are NaN in a constant window.
     """
     num = min(round(WINDOW_S * sampling_rate_hz), signal_CS.shape[1])
     num_windows = signal_CS.shape[1] // num

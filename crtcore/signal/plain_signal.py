@@ -1,4 +1,4 @@
-"""What tables and arrays lack and a side file adds: sampling rate, unit and lead names."""
+"""The side file of tables and arrays, which adds sampling rate, unit and lead names."""
 
 from pathlib import Path
 from typing import Final, Literal
@@ -50,7 +50,7 @@ def read_side_file(path: Path) -> SideFile:
 
 
 SAMPLING_RATES_HZ = (50.0, 20_000.0)
-"""Below, the QRS complex is lost; above, no ECG is recorded: the rate is a mistake."""
+"""Lower rates lose the QRS complex, and no ECG is recorded at higher ones: the rate is a mistake."""
 
 
 def check_sampling_rate(path: Path, sampling_rate_hz: float) -> None:
@@ -71,7 +71,7 @@ def plain_recording(
     unit: str,
     leads: tuple[str, ...] | None,
 ) -> Recording:
-    """A recording named after its file, in millivolts. DataError if rate or leads are absent or misfit."""
+    """A recording named after its file, in millivolts. DataError if rate or leads are missing or misfit."""
     remedy = f"write {side_file_path(path).name} beside it" if path.suffix != ".npz" else "add it to the file"
     if sampling_rate_hz is None:
         raise DataError(f"{path} has no sampling rate: {remedy}, with sampling_rate_hz")
@@ -82,11 +82,11 @@ def plain_recording(
         turned = " (transpose it)" if signal_CS.shape[1] == len(leads) else ""
         raise DataError(
             f"{path} has {len(signal_CS)} channels and {len(leads)} lead names: "
-            f"give the signal as leads x samples{turned} and one name a lead"
+            f"give the signal as leads x samples{turned} and one name for each lead"
         )
     factor = millivolts_per(unit)
     if factor is None:
-        raise DataError(f"{path}: {unit!r} is no voltage; give the unit as mV or uV")
+        raise DataError(f"{path}: {unit!r} is not a voltage; give the unit as mV or uV")
     return Recording(
         record_id=path.stem,
         patient_id=path.stem,

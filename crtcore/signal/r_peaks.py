@@ -37,8 +37,8 @@ _REACH_S: Final = 0.100
 def detect_r_peaks(signal_S: FloatArray, sampling_rate_hz: float) -> IntArray:
     """Sample numbers of the R peaks of one lead, ascending, shape (beats,).
 
-    Any lead in mV, upright or inverted. Missing samples (NaN) hold no beats; nor does a recording of less
-    than one second. Raises DataError below 50 Hz, where the band has no room.
+    The lead is in mV, upright or inverted. There are no beats in missing samples (NaN), nor in a recording of
+    less than one second. Raises DataError below 50 Hz: the filter band needs that rate.
     """
     if sampling_rate_hz < LOWEST_RATE_HZ:
         raise DataError(
@@ -84,9 +84,9 @@ def _largest_nearby(signal_S: FloatArray, sample_B: IntArray, reach: int) -> Int
 def shannon_envelope(slope_S: FloatArray, sampling_rate_hz: float) -> FloatArray:
     """Smoothed Shannon energy -a^2 ln a^2 of the absolute first difference, shape (samples,).
 
-    a is the difference over 1.4 times the typical QRS slope of the 11 s around: the median of the blocks'
-    maxima, a block being one second, so that neither an artefact nor one large ectopic beat sets the scale.
-    a^2 is clipped at 1/e, where Shannon energy stops to rise.
+    a is the difference divided by 1.4 times the typical QRS slope of the 11 s around it: the median of the
+    maxima of blocks of one second. So neither an artefact nor one large ectopic beat sets the scale.
+    a^2 is clipped at 1/e, where Shannon energy stops rising.
     """
     block = round(sampling_rate_hz)
     maximum_N = np.maximum.reduceat(slope_S, np.arange(0, len(slope_S), block))

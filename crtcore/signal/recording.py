@@ -52,12 +52,12 @@ class Recording:
 
 @dataclass(frozen=True, kw_only=True)
 class Beats:
-    """The beats of one recording, one entry a beat, shared by all its leads.
+    """The beats of one recording, one entry for each beat, the same for all leads.
 
     `r_sample_B` is the R peak, `start_B` (inclusive) and `stop_B` (exclusive) bound the 1.2 RR segment, all
     in samples of the recording and inside it; `rr_previous_s_B` and `rr_next_s_B` are in seconds,
-    `rr_ratio_B` is the previous interval over the local mean; `symbol_B` is the reference label, "" where
-    there is none.
+    `rr_ratio_B` is the previous interval over the local mean; `symbol_B` is the reference label, ""
+    if there is none.
     """
 
     r_sample_B: IntArray

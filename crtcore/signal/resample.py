@@ -14,9 +14,9 @@ _LARGEST_FACTOR: Final = 1000
 
 
 def resample(recording: Recording, sampling_rate_hz: float) -> Recording:
-    """The recording at another sampling rate: polyphase FIR with anti-aliasing, annotation times moved along.
+    """The recording at another sampling rate: polyphase FIR with anti-aliasing, annotation times too.
 
-    Missing samples (NaN) are bridged for the filter and missing again at the new rate.
+    Missing samples (NaN) are interpolated for the filter and are missing again at the new rate.
     """
     ratio = Fraction(sampling_rate_hz / recording.sampling_rate_hz).limit_denominator(_LARGEST_FACTOR)
     if ratio == 1:

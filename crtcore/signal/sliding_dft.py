@@ -1,4 +1,4 @@
-"""The kernel behind `spectrogram.py`: the wanted STFT bins of many short segments, straight to grey levels.
+"""The kernel of `spectrogram.py`: the wanted STFT bins of many short segments, as grey levels.
 
 A frame's DFT is the difference of two prefix sums of x[n] exp(-2 pi i k n / N_FFT), so overlapping frames
 share their work and only the wanted bins are computed. A periodic Hamming or Hann window of length W is a
@@ -43,9 +43,9 @@ def grey_images(
     """Grey images of the segments [`start_B`, `stop_B`), shape (beats, bins, frames).
 
     Every frame's window must lie inside `signal_S`; samples outside [`first_B`, `last_B`) count as zero. The
-    window is `window_mean` - (1 - `window_mean`) cos(2 pi m / `window_length`), the length a power of two
-    from 64 to 512. 255 is the segment's maximum power, each factor of two below it takes `grey_per_octave`
-    off.
+    window is `window_mean` - (1 - `window_mean`) cos(2 pi m / `window_length`), its length a power of two
+    from 64 to 512. 255 is the maximum power of the segment; each factor of two below subtracts
+    `grey_per_octave`.
     """
     image_BFT = np.empty((len(start_B), _NUM_BINS, _NUM_FRAMES), np.uint8)
     power_TF = np.empty((_NUM_FRAMES, _NUM_BINS), np.float32)
@@ -64,8 +64,7 @@ def grey_images(
         opened = 0
         for closed in range(_NUM_FRAMES):
             closing = start + (2 * closed + 1) * length // (2 * _NUM_FRAMES) + half
-            # Add samples up to the end of frame `closed`, keeping the sums at each frame's beginning on the
-            # way.
+            # Add samples up to the end of frame `closed`, and keep the sums at the start of each frame.
             while opened < _NUM_FRAMES:
                 opening = start + (2 * opened + 1) * length // (2 * _NUM_FRAMES) - half
                 if opening > closing:
@@ -139,7 +138,7 @@ def _windowed_power(
 
 @njit(cache=True, fastmath=True)
 def _grey_levels(power_TF: FloatArray, grey_per_octave: float, grey_TF: npt.NDArray[np.uint8]) -> None:
-    """Log power below the maximum, as 255 and less; all 0 where the maximum itself is silence."""
+    """Log power below the maximum, as 255 or less; all 0 if nothing moves."""
     maximum = np.float32(_SILENT_POWER)
     for t in range(_NUM_FRAMES):
         for k in range(_NUM_BINS):

@@ -23,9 +23,9 @@ def spectrogram_images(
 
     `signal_S` is the lead at `SAMPLING_RATE_HZ`; missing samples (NaN) count as zero. Bin k is k * 360 / 512
     Hz, so an image reaches 44.3 Hz. Frame t is centred at start + floor((2 t + 1) (stop - start) / 128) of
-    the beat's segment, its window is periodic (DFT-even). What a window sees beyond the segment is the
-    neighbouring signal, reflected at the recording's ends (`context`), or zeros. 255 is the beat's own
-    maximum power, 0 is `dynamic_range_db` or more below it; a silent beat is all 0.
+    the beat's segment, its window is periodic (DFT-even). Beyond the segment, a window sees the
+    neighbouring signal, reflected at the ends of the recording (`context`), or zeros. 255 is the maximum
+    power of the beat, 0 is `dynamic_range_db` or more below it; a beat without any signal is all 0.
     """
     half = config.window_length // 2
     padded_S = np.pad(np.nan_to_num(signal_S), half, mode="reflect").astype(np.float32, copy=False)

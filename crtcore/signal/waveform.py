@@ -1,4 +1,4 @@
-"""Beats -> waveforms of one fixed length, for networks that read samples in the place of images."""
+"""Beats -> waveforms of one fixed length, for networks that read samples instead of images."""
 
 from typing import Final
 
@@ -15,11 +15,11 @@ BEATS_AT_ONCE: Final = 256  # temporary arrays that a processor's cache holds
 def waveforms(signal_S: FloatArray, beats: Beats) -> FloatArray:
     """The segment of each beat on one lead as 1024 samples, in the signal's unit, shape (beats, 1024).
 
-    Resampled by linear interpolation, sample i from (2 i + 1) / 2048 of the segment: an image's 64 frames
-    divide the same segment alike, so that networks of one and of two dimensions see the same span on the same
-    axis. The other way, 1.2 RR at the recording's rate and zeros up to a fixed length (Kachuee et al. 2018,
-    ICHI, arXiv 1805.00794), would show the heart rate as the length of the zeros, and a pooled average of
-    features is mostly of zeros then. Amplitudes stay as they are; missing samples (NaN) count as zero.
+    It is resampled by linear interpolation; sample i lies at (2 i + 1) / 2048 of the segment. The 64 frames
+    of an image divide the segment in the same way, so both kinds of network see the same span. The
+    alternative, 1.2 RR at the recording's rate padded with zeros (Kachuee et al. 2018, ICHI, arXiv
+    1805.00794), would show the heart rate as the length of the zeros and fill the average with them.
+    Amplitudes stay as they are; missing samples (NaN) count as zero.
     """
     whole_S = np.nan_to_num(signal_S).astype(np.float32, copy=False)
     middle_S = ((np.arange(NUM_SAMPLES) + 0.5) / NUM_SAMPLES).astype(np.float32)
@@ -39,5 +39,5 @@ def waveforms(signal_S: FloatArray, beats: Beats) -> FloatArray:
 
 
 def as_images(waveform_BS: FloatArray) -> npt.NDArray[np.uint8]:
-    """The bytes of waveforms in the form of images, shape (beats, 64, 64), without a copy."""
+    """The bytes of waveforms in the shape of images, (beats, 64, 64), without a copy."""
     return waveform_BS.view(np.uint8).reshape(len(waveform_BS), *IMAGE_SHAPE)

@@ -65,8 +65,8 @@ def recording_files(path: Path, *, annotated: bool) -> tuple[Path, ...]:
 def read_recording(path: Path, *, patient_id: str | None = None, annotated: bool = False) -> Recording:
     """Read the record at `path` (no suffix) in millivolts, with its beats from .atr if `annotated`.
 
-    Channels whose unit is not a voltage are no ECG leads and are left out. Samples the format marks invalid
-    become NaN. Raises DataError for a missing, truncated or damaged file.
+    Channels whose unit is not a voltage are left out: they are no ECG leads. Samples that the format marks
+    as invalid become NaN. Raises DataError for a missing, truncated or damaged file.
     """
     header = _read_header(path)
     check_signal_files(path, header)
@@ -101,8 +101,8 @@ def write_recording(
 ) -> None:
     """Write `recording` as WFDB: .hea, .dat in format `fmt` ("16", "212", ...), and .atr if it has beats.
 
-    Values are rounded to 1/`adc_gain` mV; NaN is stored as the format's invalid sample. What the format
-    cannot hold is clipped to its range.
+    Values are rounded to 1/`adc_gain` mV; NaN is stored as the format's invalid sample. Values
+    beyond the range of the format are clipped to it.
     """
     bits = {"8": 8, "80": 8, "212": 12, "16": 16, "24": 24, "32": 32}[fmt]
     highest = 2 ** (bits - 1) - 1

@@ -15,8 +15,8 @@ def zero_phase(sos: npt.NDArray[np.float64], signal_CS: FloatArray, num_padding:
     """Filter each lead forwards and backwards with sections `sos`, shape (sections, 6), in float64.
 
     Each end is continued by `num_padding` samples of its mirror image (as many as there are) and the filter
-    starts in the steady state of the first of them, so that short recordings keep their first and last
-    second. No NaN may enter.
+    starts in the steady state of the first of them. So short recordings keep their first and last second.
+    The signal must not hold NaN.
     """
     if len(sos) % 2:
         sos = np.vstack([sos, _IDENTITY_SECTION])

@@ -52,7 +52,7 @@ def test_a_recording_is_named_after_its_file_and_in_millivolts(tmp_path: Path) -
     [
         (None, "mV", ("I", "II"), "r.npy has no sampling rate: write r.json beside it"),
         (500.0, "mV", None, "r.npy has no lead names: write r.json beside it"),
-        (500.0, "mmHg", ("I", "II"), "'mmHg' is no voltage"),
+        (500.0, "mmHg", ("I", "II"), "'mmHg' is not a voltage"),
         (500.0, "mV", ("I",), "2 channels and 1 lead names"),
         (500.0, "mV", ("I", "II", "III"), "transpose it"),
     ],
