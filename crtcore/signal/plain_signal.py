@@ -42,7 +42,7 @@ def read_side_file(path: Path) -> SideFile:
         return SideFile.model_validate_json(file.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        key = ".".join(str(part) for part in first["loc"])[:80] or "the file"
         raise DataError(
             f"{file}: {key}: {first['msg']}; "
             f'write {{"sampling_rate_hz": 500, "unit": "mV", "leads": ["I", "II"]}}'

@@ -25,6 +25,7 @@ _STORAGE: Final = re.compile(
 _GAIN: Final = re.compile(
     rf"-?{_DECIMAL}(e[-+]?\d{{1,3}})?(\({_INTEGER}\))?(/(?P<unit>\S+))?", re.VERBOSE | re.ASCII
 )
+_MAX_NAME: Final = 255  # bytes that file systems allow
 # Up to five whole numbers, then the lead's name; it may start with a digit only after all five.
 _REST: Final = re.compile(
     rf"""{_INTEGER}(\s+{_INTEGER}){{4}}(\s+.*)?
@@ -74,6 +75,10 @@ def _lines(header_path: Path) -> list[str]:
 
 def _signal_unit(header_path: Path, line: str, length: int | None) -> str | None:
     fields = line.split(maxsplit=3)
+    if len(fields[0].encode()) > _MAX_NAME:
+        raise DataError(
+            f"{header_path}: the signal line {line[:80]!r} names a file of over {_MAX_NAME} bytes; correct it"
+        )
     storage = _STORAGE.fullmatch(fields[1]) if len(fields) > 1 else None
     gain = _GAIN.fullmatch(fields[2]) if len(fields) > 2 else None
     well_formed = storage is not None and (gain is not None or len(fields) == 2)

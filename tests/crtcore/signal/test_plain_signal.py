@@ -62,3 +62,10 @@ def test_what_is_missing_or_does_not_fit_is_named(
 ) -> None:
     with pytest.raises(DataError, match=message):
         plain_recording(tmp_path / "r.npy", SIGNAL_CS, sampling_rate_hz=rate, unit=unit, leads=leads)
+
+
+def test_a_side_file_with_an_endless_key_is_one_short_sentence(tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_text('{"' + "9" * 5000 + '": 1}')
+    with pytest.raises(DataError, match=r"r\.json: 999.*Extra inputs are not permitted") as caught:
+        read_side_file(tmp_path / "r.csv")
+    assert len(str(caught.value)) < 500

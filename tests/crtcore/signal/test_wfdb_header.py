@@ -65,6 +65,7 @@ def test_record_lines_of_databases(tmp_path: Path, record: str) -> None:
         (RECORD, SIGNAL.replace(" 16 ", " 16:99999999 ", 1), "skew beyond"),
         (RECORD, SIGNAL.replace("45146", "4.5e4"), "is malformed"),
         (RECORD, "r.dat", "is malformed"),
+        (RECORD, SIGNAL.replace("r.dat", "a" * 300), "names a file of over 255 bytes"),
     ],
 )
 def test_malformed_lines_are_named(tmp_path: Path, record: str, signal: str, message: str) -> None:
