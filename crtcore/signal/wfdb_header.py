@@ -10,7 +10,7 @@ from typing import Final
 
 from crtcore.errors import DataError
 
-_DECIMAL: Final = r"(\d+\.?\d*|\.\d+)"
+_DECIMAL: Final = r"(\d{1,15}\.?\d{0,15}|\.\d{1,15})"
 _INTEGER: Final = r"-?\d{1,10}"
 _RECORD: Final = re.compile(
     rf"""(?P<name>[-\w]+)(?P<segments>/\d+)?

@@ -50,6 +50,7 @@ def test_record_lines_of_databases(tmp_path: Path, record: str) -> None:
         ("r 2 -5 3000", SIGNAL, "first line 'r 2 -5 3000'"),
         ("r 2 inf 3000", SIGNAL, "first line"),
         ("r 2 1e3 3000", SIGNAL, "first line"),
+        (f"r 2 {'9' * 5000} 3000", SIGNAL, "first line"),
         ("r 2 500 -3000", SIGNAL, "first line"),
         ("r 2 500 99999999999999999999", SIGNAL, "first line"),
         ("r 2", SIGNAL, "gives no sampling rate"),
