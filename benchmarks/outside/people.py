@@ -19,6 +19,7 @@ from crtcore.data.manifest import Patient, patients_of, read_manifest
 from crtcore.errors import DataError
 from crtcore.evaluation.qrs_area import measure_qrs
 from crtcore.prediction.predictor import Preparation
+from crtcore.signal.fingerprint import fingerprint, is_known
 from crtcore.signal.formats import read_any
 from crtcore.signal.leads import STANDARD_LEADS
 from crtcore.signal.recording import Recording
@@ -82,7 +83,7 @@ class People:
 
 def gather_people(data: Path, *, max_beats: int, num_patients: int | None, seed: int) -> People:
     """Read, prepare and image everybody. A person whose recording, or a copy of it, is refused is left out
-    with all copies.
+    with all copies, and so is a person whose recording an earlier person has: PTB-XL has one under two ids.
     """
     wanted = [
         *_persons(data, "ptbxl500", "ptbxl500/cohort_all.csv", range(NUM_MACHINES + 1), num_patients),
@@ -92,13 +93,20 @@ def gather_people(data: Path, *, max_beats: int, num_patients: int | None, seed:
     image: dict[str, npt.NDArray[np.uint8]] = {}
     qrs_ms: dict[str, float] = {}
     refused: dict[str, str] = {}
+    known: set[str] = set()
     for done, person in enumerate(wanted):
         recording = _recorded(person, seed)
+        name = f"{person.source}-{person.patient.patient_id}"
+        if person.machine == 0:
+            found = fingerprint(recording)
+            if is_known(found, known):
+                refused[name] = "the recording of an earlier person"
+            known.update(piece for pieces in found for piece in pieces)
         try:
             image[person.key] = preparation.inputs(recording).image_BCFT
             qrs_ms[person.key] = measure_qrs(recording).duration_ms
         except DataError as error:
-            refused[f"{person.source}-{person.patient.patient_id}"] = str(error)
+            refused[name] = str(error)
         if done % 100 == 0:
             print(f"recording {done} of {len(wanted)}", file=sys.stderr)
     persons = sorted(
