@@ -62,6 +62,7 @@ class CohortConfig(Settings):
         description="leave out recordings that carry one of these quality flags on a lead that is used",
     )
     patients: tuple[str, ...] | None = Field(default=None, description="patients to use; default: all")
+    exclude_patients: tuple[str, ...] = Field(default=(), description="patients to leave out")
     class_names: tuple[str, str] = Field(
         default=("non-responder", "responder"), description="names of label 0 and label 1 in results"
     )

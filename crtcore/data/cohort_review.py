@@ -113,8 +113,8 @@ class CohortReview:
         more = f" ({len(leaks) - 1} more such pairs)" if len(leaks) > 1 else ""
         return (
             f"rows {one.row} and {other.row} of the manifest, recordings {one.record_id!r} and "
-            f"{other.record_id!r}, hold the same signal under two patients{more}; remove one of the rows, or "
-            "give both the same patient_id"
+            f"{other.record_id!r}, hold the same signal under two patients{more}; remove one of the rows, "
+            "name one of the patients in cohort.exclude_patients, or give both the same patient_id"
         )
 
     def _rows(self, pair: Pair) -> str:

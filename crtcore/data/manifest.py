@@ -47,23 +47,27 @@ class ManifestRow:
 
 
 def read_manifest(experiment: Experiment) -> tuple[ManifestRow, ...]:
-    """The manifest's rows, only those of `cohort.patients` where that is set.
+    """The manifest's rows, only those of `cohort.patients` where that is set, without
+    `cohort.exclude_patients`.
 
     Raises DataError that names the row: a missing column, a label that is not 0 or 1 or contradicts the
     LVESV columns, a patient with two labels or two folds, a recording listed twice. Also if a patient of
-    `cohort.patients` is absent, or if all patients have the same outcome.
+    `cohort.patients` or `cohort.exclude_patients` is absent, or if all patients have the same outcome.
     """
     manifest = experiment.manifest_path
     rows = read_rows(manifest)
     _check_required(manifest, rows[0].cells)
     wanted = None if experiment.cohort.patients is None else set(experiment.cohort.patients)
+    excluded = set(experiment.cohort.exclude_patients)
+    missed = set(excluded)
     found: list[ManifestRow] = []
     first: dict[str, Patient] = {}
     listed: dict[str, int] = {}
     for row in rows:
         where = f"{manifest} row {row.number}"
         patient = _patient(row, where)
-        if wanted is not None and patient.patient_id not in wanted:
+        missed.discard(patient.patient_id)
+        if patient.patient_id in excluded or (wanted is not None and patient.patient_id not in wanted):
             continue
         _check_alike(first.setdefault(patient.patient_id, patient), patient, where)
         recording = str(row.cells["recording"])
@@ -74,7 +78,11 @@ def read_manifest(experiment: Experiment) -> tuple[ManifestRow, ...]:
             )
         listed[recording] = row.number
         found.append(ManifestRow(where=where, number=row.number, recording=recording, patient=patient))
-    absent = (wanted or set()) - first.keys()
+    if missed:
+        raise DataError(
+            f"{manifest} has no patient {min(missed)}; take that name out of cohort.exclude_patients"
+        )
+    absent = (wanted or set()) - excluded - first.keys()
     if absent:
         raise DataError(f"{manifest} has no patient {min(absent)}; take that name out of cohort.patients")
     _check_cohort(manifest, first.values())

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from crtcore.config import Experiment
-from crtcore.configfile import override
+from crtcore.configfile import load_experiment, override
 from crtcore.data.cohort_review import CohortReview, review_cohort
 from crtcore.data.sources import Sources, cohort_sources
 from crtcore.errors import DataError
@@ -20,6 +20,7 @@ from crtcore.signal.recording import Recording
 from crtcore.signal.resample import resample
 from crtcore.signal.wfdb_reader import write_recording
 
+REPOSITORY = Path(__file__).resolve().parents[3]
 Rows = list[tuple[str, str, int]]
 
 
@@ -194,3 +195,11 @@ def test_ptb_xl_holds_one_ecg_under_two_patients(tiny: Experiment, data_dir: Pat
     )
     with pytest.raises(DataError, match=r"00145_hr.*00463_hr.*under two patients"):
         review_cohort(Sources(arrhythmia=(), cohort=chosen, patients=patients, cohort_leads=leads))
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("name", ["pretraining", "mitbih_ptbxl"])
+def test_the_shipped_configs_hold_no_patient_twice(name: str, data_dir: Path) -> None:
+    config = override(load_experiment(REPOSITORY / "configs" / f"{name}.yaml"), {"data": data_dir})
+    recordings, patients, leads = cohort_sources(config)
+    review_cohort(Sources(arrhythmia=(), cohort=recordings, patients=patients, cohort_leads=leads))

@@ -204,6 +204,15 @@ def test_only_the_wanted_patients_are_judged(tmp_path: Path) -> None:
         read_manifest(override(text, {"cohort.patients": ("a", "b", "z")}))
 
 
+def test_excluded_patients_are_not_judged(tmp_path: Path) -> None:
+    text = csv_rows(tmp_path, HEADER, "a,r1,1", "b,r2,0", "c,r3,1", "c,r4,0")
+    without = override(text, {"cohort.exclude_patients": ("c",)})
+    assert [row.recording for row in read_manifest(without)] == ["r1", "r2"]
+    assert read_manifest(override(without, {"cohort.patients": ("a", "b", "c")})) == read_manifest(without)
+    with pytest.raises(DataError, match=r"has no patient z; take that name out of cohort\.exclude_patients"):
+        read_manifest(override(text, {"cohort.exclude_patients": ("z", "c")}))
+
+
 def test_manifest_columns(tmp_path: Path) -> None:
     text = csv_rows(tmp_path, HEADER + ", age_years ", "a,r1,1,70")
     assert manifest_columns(text.manifest_path) == ("patient_id", "recording", "label", "age_years")
