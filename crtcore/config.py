@@ -4,26 +4,19 @@ One `Experiment` holds every setting that decides a result. `configfile.py` read
 `search/scheduling/sampling/space.py` says which settings can be searched.
 """
 
-import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from crtcore.searchconfig import SearchConfig
+from crtcore.settings import PositiveFloat, PositiveInt, Rate, Settings
 
 Depth = Literal[18, 34, 50, 101, 152]
 Architecture = Literal["resnet", "resnet1d", "alexnet", "vgg19", "inception_v3"]
 NUM_GROUPS: Final = 5  # layer groups of every network: the stem and four stages
 WAVEFORM_ARCHITECTURES = ("resnet1d",)  # they read waveforms, the others images
 QualityFlag = Literal["flat", "clipped", "missing", "noisy", "too_short", "too_few_beats"]
-PositiveInt = Annotated[int, Field(ge=1)]
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Rate = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class Settings(BaseModel):
-    """Base of every section. It cannot be changed, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class SpectrogramConfig(Settings):
@@ -120,97 +113,6 @@ class FinetuneConfig(Settings):
     repeats: PositiveInt = Field(default=1, le=1000)
 
 
-class SchedulerConfig(Settings):
-    """Early stopping of poor trials, judged after each epoch of the stage `finetune`.
-
-    `asha` is asynchronous successive halving (Li et al., MLSys 2020): a trial stops unless it is among the
-    best 1 / reduction_factor at each rung. `hyperband` (Li et al., JMLR 2018) spreads the trials over
-    brackets of `asha` that differ in how early they begin to stop. `median` (Golovin et al., KDD 2017) stops
-    a trial that is worse than the median of the complete trials was at the same epoch.
-    """
-
-    name: Literal["asha", "hyperband", "median", "none"] = "asha"
-    grace_epochs: PositiveInt = Field(default=2, description="epochs before any trial can stop")
-    reduction_factor: int = Field(default=3, ge=2, description="for asha and hyperband")
-    startup_trials: PositiveInt = Field(default=5, description="for median: complete trials before any stop")
-
-
-class FloatRange(Settings):
-    """A continuous range to search, on a log scale if `log`."""
-
-    low: float
-    high: float
-    log: bool = False
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "FloatRange":
-        if not self.low < self.high:
-            raise ValueError(f"low ({self.low:g}) must be below high ({self.high:g})")
-        if self.log and self.low <= 0:
-            raise ValueError("a log range must start above 0")
-        return self
-
-
-Choices = Annotated[tuple[bool | int | float | str, ...], Field(min_length=1)]
-SECONDS_IN = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _seconds(value: object) -> object:
-    """`90m`, `2h` or `1.5d` in seconds. What is not text is returned as it is, for pydantic to check."""
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([smhd]?)\s*", value)
-    if match is None:
-        raise ValueError("give seconds, or a time such as 90m, 2h or 1d")
-    return float(match[1]) * SECONDS_IN[match[2] or "s"]
-
-
-Seconds = Annotated[PositiveFloat, BeforeValidator(_seconds)]
-Objective = Literal["auc", "trainable_parameters"]  # see search/scheduling/sampling/objectives.py
-Bounded = Literal["trainable_parameters"]
-
-
-class SearchConfig(Settings):
-    """What is searched and how: `space` maps a dotted config key to a list of choices or to a range."""
-
-    trials: PositiveInt = 20
-    wall_clock: Seconds | None = Field(
-        default=None,
-        description="budget: total run time of the sweep, in seconds or as 90m, 2h or 1d; after it, no stage "
-        "is started",
-    )
-    gpu_hours: PositiveFloat | None = Field(default=None, description="budget: total GPU hours of the trials")
-    sampler: Literal["tpe", "gp", "cmaes", "random", "grid"] = "tpe"
-    scheduler: SchedulerConfig = SchedulerConfig()
-    objectives: Annotated[tuple[Objective, ...], Field(min_length=1)] = ("auc",)
-    constraints: dict[Bounded, PositiveFloat] = Field(
-        default_factory=dict, description="upper bounds; a trial that exceeds one is never proposed"
-    )
-    study: str = Field(
-        default="sqlite",
-        description="where Optuna keeps the study: sqlite or journal (a file in the sweep's folder), or the "
-        "URL of a database without its password, which belongs in PGPASSWORD or ~/.pgpass",
-    )
-    space: dict[str, FloatRange | Choices] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "SearchConfig":
-        if len(set(self.objectives)) < len(self.objectives):
-            raise ValueError(f"objectives lists a value twice: {', '.join(self.objectives)}")
-        if len(self.objectives) > 1 and self.scheduler.name != "none":
-            raise ValueError(
-                "with several objectives no single value ranks the trials, so none can stop early: set "
-                "search.scheduler.name to none"
-            )
-        if "auc" not in self.objectives:
-            raise ValueError("objectives must include auc: without it, the smallest network would win")
-        if len(self.objectives) > 1 and self.sampler == "cmaes":
-            raise ValueError("sampler cmaes works with one objective only; choose tpe, gp, random or grid")
-        if self.study not in ("sqlite", "journal") and "://" not in self.study:
-            raise ValueError(f"study {self.study!r} is neither sqlite, journal nor a database URL")
-        return self
-
-
 class TrialResources(Settings):
     """What one trial reserves while it runs. GPUs may be fractions."""
 
@@ -251,6 +153,20 @@ class ResourcesConfig(Settings):
         return self
 
 
+class ExportConfig(Settings):
+    """What `crtsearch export` writes. It changes neither a trial nor its score."""
+
+    networks: Literal["one", "fold_mean"] = Field(
+        default="one",
+        description="of a network that won. one: trained again on all patients. fold_mean: the networks of "
+        "all folds, whose mean logit gives the probability",
+    )
+    license: Annotated[str, Field(min_length=1)] = Field(
+        default="other",
+        description="in the model card: an identifier of the Hugging Face hub, such as apache-2.0 or mit",
+    )
+
+
 class Experiment(Settings):
     """All settings that decide a result. Relative paths of data are relative to `data`."""
 
@@ -268,6 +184,7 @@ class Experiment(Settings):
     finetune: FinetuneConfig = FinetuneConfig()
     search: SearchConfig = SearchConfig()
     resources: ResourcesConfig = ResourcesConfig()
+    export: ExportConfig = ExportConfig()
 
     @model_validator(mode="after")
     def _consistent(self) -> "Experiment":

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from crtcore.config import QualityFlag, Settings, SpectrogramConfig
+from crtcore.config import QualityFlag, SpectrogramConfig
 from crtcore.errors import ConfigError, StorageError
 from crtcore.prediction.network import BACKBONE_FILE, HEAD_FILE, MAX_LEADS, encode_model, load_model
 from crtcore.prediction.predictor import Predictor, Preparation
@@ -24,6 +24,7 @@ from crtcore.prediction.training_record import (
     decode_training_record,
     encode_training_record,
 )
+from crtcore.settings import Settings
 from crtcore.stages.atomic import atomically
 from crtcore.stages.store import sha256_of
 

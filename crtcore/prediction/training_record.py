@@ -13,9 +13,9 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import Field, ValidationError
 
-from crtcore.config import Settings
 from crtcore.errors import StorageError
 from crtcore.evaluation.cohort_difference import Summary
+from crtcore.settings import Settings
 from crtcore.signal.fingerprint import Fingerprint, is_known
 
 COHORT_FILE: Final = "cohort.json"

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from functools import cached_property
 
-from crtcore.config import SchedulerConfig
+from crtcore.searchconfig import SchedulerConfig
 
 Curve = Mapping[int, float]  # epoch -> value, higher is better
 

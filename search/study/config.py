@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # it imports torch, which readers of a sweep do not need
 
 CONFIG_FILE: Final = "config.yaml"
 # These may change between two runs of a sweep: where things lie (contents are compared by digest), how
-# results are worded, what trials run on, and how long the sweep is.
+# results are worded, what trials run on, how long the sweep is, and what is exported.
 FREE_KEYS: Final = (
     "storage",
     "cache",
@@ -37,6 +37,7 @@ FREE_KEYS: Final = (
     "search.trials",
     "search.wall_clock",
     "search.gpu_hours",
+    "export.",
 )
 # What changed if a stage of the base experiment has another digest than before.
 CAUSES: Final = {

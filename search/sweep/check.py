@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from crtcore.config import Experiment, FloatRange
+from crtcore.config import Experiment
 from crtcore.data.sources import Sources, predefined_folds
 from crtcore.data.splits import cohort_folds
 from crtcore.pipeline import OnProgress, open_store, read_sources
+from crtcore.searchconfig import FloatRange
 from search.scheduling.placement import require_place, this_machine
 from search.scheduling.sampling.space import distributions
 from search.study.folder import sweep_exists

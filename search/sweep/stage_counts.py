@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from crtcore.config import Choices, Experiment, FloatRange
+from crtcore.config import Experiment
 from crtcore.configfile import override
 from crtcore.data.sources import Sources
 from crtcore.errors import ConfigError
 from crtcore.pipeline import plan
+from crtcore.searchconfig import Choices, FloatRange
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
 

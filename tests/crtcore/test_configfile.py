@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from crtcore.config import FloatRange
 from crtcore.configfile import known_keys, load_experiment, override
 from crtcore.errors import ConfigError
+from crtcore.searchconfig import FloatRange
 
 TEXT = """
 name: toy

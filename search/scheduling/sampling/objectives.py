@@ -6,9 +6,10 @@ from typing import Final
 
 import torch
 
-from crtcore.config import Bounded, Experiment
+from crtcore.config import Experiment
 from crtcore.model.backbones import Backbone
 from crtcore.model.freezing import freeze_groups
+from crtcore.searchconfig import Bounded
 from search.study.study import Direction
 
 METRIC: Final = "auc"  # patient-wise, mean over folds, of the stage `finetune`; learning curves show it

@@ -15,8 +15,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from crtcore.config import SearchConfig
 from crtcore.errors import ConfigError
+from crtcore.searchconfig import SearchConfig
 from crtcore.seeding import child_seed
 from search.scheduling.sampling.cma import ReplayedCmaEs
 from search.scheduling.sampling.objectives import DIRECTIONS

@@ -12,15 +12,10 @@ from optuna.distributions import (
 )
 from pydantic import ValidationError
 
-from crtcore.config import (
-    FinetuneConfig,
-    FloatRange,
-    PretrainConfig,
-    SearchConfig,
-    Settings,
-    SpectrogramConfig,
-)
+from crtcore.config import FinetuneConfig, PretrainConfig, SpectrogramConfig
 from crtcore.errors import ConfigError
+from crtcore.searchconfig import FloatRange, SearchConfig
+from crtcore.settings import Settings
 
 SECTIONS: Mapping[str, type[Settings]] = {
     "spectrogram": SpectrogramConfig,

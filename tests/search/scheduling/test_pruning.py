@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, SuccessiveHalvingPruner
 
-from crtcore.config import SchedulerConfig
+from crtcore.searchconfig import SchedulerConfig
 from search.scheduling.pruning import Curve, Pruner
 
 NUM_EPOCHS = 9

@@ -1,9 +1,10 @@
 import pytest
 
-from crtcore.config import Experiment, SearchConfig
+from crtcore.config import Experiment
 from crtcore.configfile import override
 from crtcore.model.backbones import Backbone
 from crtcore.model.freezing import freeze_groups
+from crtcore.searchconfig import SearchConfig
 from search.scheduling.sampling.objectives import directions, foreknown, is_within
 
 

@@ -5,8 +5,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from crtcore.config import SearchConfig
 from crtcore.errors import ConfigError
+from crtcore.searchconfig import SearchConfig
 from search.scheduling.sampling.samplers import Sampling
 from search.scheduling.sampling.space import distributions
 

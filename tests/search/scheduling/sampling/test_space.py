@@ -1,8 +1,8 @@
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from crtcore.config import SearchConfig
 from crtcore.errors import ConfigError
+from crtcore.searchconfig import SearchConfig
 from search.scheduling.sampling.space import SEARCHABLE_KEYS, distributions
 
 
