@@ -13,7 +13,8 @@ from crtcore.pipeline import OnProgress
 from crtcore.training.finetuning.predictions import read_out_of_fold
 from search.report.competitors import compete
 from search.report.pictures import Figure, all_figures
-from search.report.tables.sweep import paper_table, sharing_table, trial_table
+from search.report.tables.paper import paper_table
+from search.report.tables.sweep import sharing_table, trial_table
 from search.report.tables.table import Table
 from search.report.tables.winner import beat_table, cohort_table, competitor_table, performance_table
 from search.report.tripod import Item, checklist
@@ -72,7 +73,7 @@ def gather(storage: str, name: str, *, on_progress: OnProgress = lambda what, do
             len(patients) - num_positive,
             left_out=left_out_columns(patients),
         ),
-        "table2_networks": paper_table(board, winner.base),
+        "table2_networks": paper_table(board, winner.base, competition.comparisons),
         "winner": performance_table(metrics),
         "competitors": competitor_table(competition, len(patients)),
         "sharing": sharing,

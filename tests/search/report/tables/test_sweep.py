@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 
 from crtcore.config import Experiment
-from crtcore.configfile import override
 from crtcore.pipeline import open_store
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
-from search.report.tables.sweep import paper_table, sharing_table, trial_table
+from search.report.tables.sweep import sharing_table, trial_table
 from search.results.leaderboard import Leaderboard, Row, build_leaderboard
 from search.study.update import State
 
@@ -43,35 +42,6 @@ def row(
 
 def board(*rows: Row) -> Leaderboard:
     return Leaderboard(name="test", rows=rows)
-
-
-def test_table_2_has_the_best_trial_of_each_network_beside_the_paper(finished: Experiment) -> None:
-    pretrained = override(finished, {"pretrain.objective": "aami5", "pretrain.depth": 50})
-    table = paper_table(
-        board(
-            row(4, {"pretrain.depth": 50}, auc=0.9),
-            row(2, {"pretrain.depth": 50}, auc=0.8),
-            row(3, {"pretrain.depth": 34, "pretrain.objective": "none"}),
-            row(1, {"pretrain.depth": 101}, state="PRUNED"),
-        ),
-        pretrained,
-    )
-    rows = {name: cells for name, *cells in table.rows}
-    assert rows["ResNet-50"] == [
-        "not in this sweep",
-        "0.612 / not given / not given",
-        "0.700 / 0.800 / 0.600; AUC 0.900 ± 0.050",
-        "0.721 / 0.783 / 0.792",
-    ]
-    assert rows["ResNet-34"][0] == "0.700 / 0.800 / 0.600; AUC 0.750 ± 0.050"
-    assert rows["ResNet-34"][1:] == ["not given", "not in this sweep", "not given"]
-    assert "ResNet-101" not in rows  # pruned here, and not in the paper's numbers
-
-
-def test_a_network_on_waveforms_has_its_own_row(finished: Experiment) -> None:
-    params = {"pretrain.architecture": "resnet1d", "pretrain.depth": 18, "pretrain.objective": "none"}
-    names = [cells[0] for cells in paper_table(board(row(0, params)), finished).rows]
-    assert "1-D ResNet-18" in names
 
 
 def test_hours_saved_count_each_further_use_of_a_stage(tmp_path: Path) -> None:
