@@ -1,9 +1,11 @@
 """Fixtures that all tests share, and how pytest-xdist spreads the tests over processes."""
 
+import functools
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -16,12 +18,28 @@ if TYPE_CHECKING:
     from crtcore.config import Experiment
 
 MAX_WORKERS = 8
+SHARED_RAY = ExitStack()  # the connection of `one_ray`
 PATIENCE_S = 30.0  # Ray's processes look every few seconds whether their driver is alive
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """What `-n auto` is."""
     return max(2, min(len(os.sched_getaffinity(0)), MAX_WORKERS))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """The tests of one file run in one process, and so do all files that use `one_ray`."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    def group(nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "one_ray" if _uses_one_ray(config.rootpath / file) else file
+
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = group
+    return scheduler
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -33,6 +51,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         mark = item.get_closest_marker("timeout")
         limit_s[item.path] = max(limit_s.get(item.path, 0.0), mark.args[0] if mark is not None else 0.0)
     items.sort(key=lambda item: -limit_s[item.path])
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """End the shared Ray before the tests of other files, which would be connected to it."""
+    if not _uses_one_ray(item.path):
+        SHARED_RAY.close()
+
+
+@functools.cache
+def _uses_one_ray(file: Path) -> bool:
+    return "one_ray" in file.read_text(encoding="utf-8")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -51,6 +80,23 @@ def _nothing_is_left_behind() -> Iterator[None]:
     psutil.wait_procs(left)
     assert described == [], "processes that tests started and did not end"
     assert surroundings.names_outside() - before == set(), "made by tests outside their temporary folders"
+
+
+@pytest.fixture(scope="session")
+def _shared_ray_ends() -> Iterator[None]:
+    yield
+    SHARED_RAY.close()
+
+
+@pytest.fixture
+def one_ray(_shared_ray_ends: None) -> None:
+    """A Ray on this machine, started by `connected`. Tests that follow one another share it."""
+    import ray
+
+    from search.cluster.connection import connected
+
+    if not ray.is_initialized():
+        SHARED_RAY.enter_context(connected(None))
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ import typer.main
 from typer.testing import CliRunner
 
 from search.cli.main import app
-from search.cluster.connection import connected
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CLUSTER_PAGE = "docs/cluster.md"
@@ -170,6 +169,7 @@ def test_the_commands_for_a_cluster_are_run_by_the_test_on_three_hosts() -> None
 
 
 @pytest.mark.ray
+@pytest.mark.usefixtures("one_ray")
 @pytest.mark.timeout(300)
 def test_every_command_does_what_it_says(
     simulated_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -180,17 +180,16 @@ def test_every_command_does_what_it_says(
     shutil.copytree(simulated_dir / "cohort", data / "crt")
     shutil.copytree(simulated_dir, tmp_path / "data" / "simulated")
     commands = {command: page for page in PAGES for command in commands_of(page) if not is_left_out(command)}
-    with connected(None):  # one Ray for all of them
-        # Where the caches go. After Ray has started: it looks for the token of this process's first Ray here.
-        monkeypatch.setenv("HOME", str(tmp_path))
-        for command, page in commands.items():
-            arguments = shlex.split(command.replace("/data", str(data)))[1:]
-            if arguments[0] in ("check", "sweep", "prepare"):
-                arguments += [part for override in SMALL for part in ("--set", override)]
-            result = CliRunner().invoke(app, arguments)
-            if result.exception is not None and not isinstance(result.exception, SystemExit):
-                raise result.exception
-            assert result.exit_code == 0, f"{page}: {command}\n{result.output}"
-            assert result.output.strip(), f"{page}: {command} says nothing"
+    # Where the caches go. Ray has started: it looks for the token of this process's first Ray here.
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for command, page in commands.items():
+        arguments = shlex.split(command.replace("/data", str(data)))[1:]
+        if arguments[0] in ("check", "sweep", "prepare"):
+            arguments += [part for override in SMALL for part in ("--set", override)]
+        result = CliRunner().invoke(app, arguments)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == 0, f"{page}: {command}\n{result.output}"
+        assert result.output.strip(), f"{page}: {command} says nothing"
     assert (tmp_path / "storage" / "sweeps" / "demo" / "report" / "report.html").is_file()
     assert (tmp_path / "demo_bundle").is_dir()

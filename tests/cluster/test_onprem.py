@@ -21,6 +21,7 @@ import pytest
 import yaml
 from ray._private.utils import get_num_cpus
 
+from crtcore.configfile import load_experiment, override
 from crtcore.errors import SweepError
 from search.cluster.remote.dashboards import forward_dashboards
 from search.cluster.remote.job import find_job, job_client, sweep_on_cluster
@@ -28,7 +29,7 @@ from search.cluster.remote.tunnel import HOST, JOB_PORT, RAY, forwarded, free_po
 from search.study.study import open_study
 from tests.cluster.builds import Builds
 from tests.cluster.hosts import HEAD, WORKERS, Hosts, require_hosts
-from tests.search.program import CRTSEARCH
+from tests.search.sweep_here import sweep_here
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ONPREM = REPOSITORY / "configs" / "clusters" / "onprem.yaml"
@@ -41,15 +42,13 @@ SWEEP_TIMEOUT_S = 150.0
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """What `ray up` left; the sweep's config, its storage, and the one-machine run of it."""
+    """What `ray up` left; the sweep's config and its storage."""
 
     hosts: Hosts
     file: Path
     config: Path
     storage: Path
     token: str
-    alone: subprocess.Popen[bytes]
-    alone_storage: Path
 
 
 @pytest.fixture
@@ -74,15 +73,6 @@ def cluster(tmp_path: Path, simulated_dir: Path) -> Iterator[Cluster]:
         for key in ("RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
             patch.delenv(key, raising=False)
         patch.chdir(REPOSITORY)  # the mounts are relative to it
-        alone_storage = tmp_path / "alone"
-        alone = subprocess.Popen(
-            [*CRTSEARCH, "sweep", str(config), *_set(storage=alone_storage, data=simulated_dir)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={
-                key: value for key, value in os.environ.items() if key not in ("RAY_AUTH_MODE", "RAY_TMPDIR")
-            },
-        )
         try:
             hosts.start()
             ray("get-auth-token", "--generate")
@@ -94,14 +84,9 @@ def cluster(tmp_path: Path, simulated_dir: Path) -> Iterator[Cluster]:
                 config=config,
                 storage=tmp_path / "shared" / "storage",
                 token=(tmp_path / "home" / ".ray" / "auth_token").read_text().strip(),
-                alone=alone,
-                alone_storage=alone_storage,
             )
         finally:
             hosts.stop()
-            if alone.poll() is None:
-                alone.terminate()
-            alone.wait(COMMAND_TIMEOUT_S)
 
 
 @pytest.fixture
@@ -208,7 +193,9 @@ class Seen(Exception):  # noqa: N818  # no error: what ends a dashboard that was
 @pytest.mark.timeout(480)  # of two busy cores
 # Ray 2.60 follows logs with an argument that aiohttp 3.14 deprecates.
 @pytest.mark.filterwarnings("ignore:ssl=None is deprecated:DeprecationWarning")
-def test_a_sweep_outlives_a_worker(cluster: Cluster, builds: Builds, tmp_path: Path) -> None:
+def test_a_sweep_outlives_a_worker(
+    cluster: Cluster, builds: Builds, simulated_dir: Path, tmp_path: Path
+) -> None:
     port = free_port()
     with forwarded(cluster.file, [(port, JOB_PORT)]):  # by `ray dashboard`
         url = f"http://{HOST}:{port}"
@@ -232,9 +219,12 @@ def test_a_sweep_outlives_a_worker(cluster: Cluster, builds: Builds, tmp_path: P
     assert sum(stage.startswith("finetune/") for stage in commits) == NUM_TRIALS
     # What was lost went on after the epochs that were saved: one epoch at most was trained again.
     assert all(after[digest] in (NUM_EPOCHS - 1, NUM_EPOCHS) for digest in before), (before, after)
-    assert cluster.alone.wait(COMMAND_TIMEOUT_S) == 0
+    alone = override(
+        load_experiment(cluster.config), {"storage": str(tmp_path / "alone"), "data": simulated_dir}
+    )
+    sweep_here(alone)
     assert len(ranking(cluster.storage)) == NUM_TRIALS
-    assert ranking(cluster.storage) == ranking(cluster.alone_storage)
+    assert ranking(cluster.storage) == ranking(Path(alone.storage))
 
     with pytest.raises(SweepError, match="failed"):
         follow(cluster, "storage=/root/not-shared", name="blind")

@@ -1,7 +1,6 @@
 """Ray's tasks build the same shards as this process, and a bad recording is reported in one sentence."""
 
 import functools
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,16 +12,9 @@ from crtcore.configfile import override
 from crtcore.data.recording_shard import SHARD_FILE, ShardJob, arrhythmia_jobs, build_shard, cohort_jobs
 from crtcore.errors import DataError
 from crtcore.pipeline import open_store, plan, prepare, read_sources
-from search.cluster.connection import connected
 from search.cluster.preparation import MIN_JOBS, RayJobs
 
-pytestmark = pytest.mark.usefixtures("one_ray")
-
-
-@pytest.fixture(scope="module")
-def one_ray() -> Iterator[None]:
-    with connected(None):
-        yield
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("one_ray")]
 
 
 @pytest.fixture

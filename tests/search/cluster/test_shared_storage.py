@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from crtcore.errors import StorageError
-from search.cluster.connection import connected, node_resources
+from search.cluster.connection import node_resources
 from search.cluster.shared_storage import ask_nodes, look_for, require_shared
 
 
@@ -41,10 +41,10 @@ def test_a_storage_that_all_nodes_see_is_accepted(tmp_path: Path) -> None:
 
 
 @pytest.mark.ray
+@pytest.mark.usefixtures("one_ray")
 def test_nodes_of_a_real_ray_are_asked(tmp_path: Path) -> None:
-    with connected(None):
-        require_shared(str(tmp_path))
-        assert len(node_resources()) == 1
-        blind = tmp_path / "gone"
-        with pytest.raises(StorageError, match=r"node \S+ \([\d.]+\) does not see it"):
-            require_shared(str(tmp_path), ask=lambda storage, name: ask_nodes(str(blind), name))
+    require_shared(str(tmp_path))
+    assert len(node_resources()) == 1
+    blind = tmp_path / "gone"
+    with pytest.raises(StorageError, match=r"node \S+ \([\d.]+\) does not see it"):
+        require_shared(str(tmp_path), ask=lambda storage, name: ask_nodes(str(blind), name))

@@ -1,7 +1,6 @@
 """A session run by Ray Tune. tests/search/sweep/test_run.py runs and kills whole sweeps."""
 
 import functools
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from crtcore.configfile import override
 from crtcore.data.sources import Sources
 from crtcore.errors import SweepError
 from crtcore.pipeline import open_store, plan, prepare, read_sources
-from search.cluster.connection import connected
 from search.cluster.tuner import run_on_ray
 from search.scheduling.session import Session
 from search.study.attributes import NODE, RAY_DASHBOARD, REUSED
@@ -19,12 +17,6 @@ from search.study.study import open_study
 from search.study.update import TrialUpdate
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("one_ray")]
-
-
-@pytest.fixture(scope="module")
-def one_ray() -> Iterator[None]:
-    with connected(None):
-        yield
 
 
 def session(experiment: Experiment, sources: Sources, updates: list[TrialUpdate]) -> Session:

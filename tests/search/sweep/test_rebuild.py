@@ -41,6 +41,7 @@ def folder_of(experiment: Experiment, number: int) -> Path:
 
 
 @pytest.mark.ray
+@pytest.mark.usefixtures("one_ray")
 @pytest.mark.timeout(300)
 def test_lost_and_damaged_stages_are_built_again_and_the_study_stays(swept: Experiment) -> None:
     before = build_leaderboard(swept.storage, swept.name)
