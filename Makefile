@@ -25,12 +25,8 @@ sweep: $(INSTALLED)
 	$(BIN)/crtsearch sweep $(CONFIG) $(if $(NAME),--name $(NAME)) $(if $(DATA),--set data=$(DATA)) $(ARGS)
 
 # A file's tests run in one process, the slowest files first. `.venv/bin/pytest` alone runs them one after another.
-# Tests that need Ray's own ports (8265) for themselves run after the others, alone.
-ALONE := tests/cluster/test_onprem.py tests/search/cluster/remote
-
 test: $(INSTALLED)
-	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder -p no:cacheprovider $(ALONE:%=--ignore=%)
-	$(BIN)/pytest -p no:cacheprovider $(ALONE)
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder -p no:cacheprovider
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check

@@ -53,6 +53,7 @@ def connected(address: str | None) -> Iterator[None]:
                         address="local",  # even if RAY_ADDRESS names a cluster
                         include_dashboard=True,
                         dashboard_host="127.0.0.1",
+                        dashboard_port=0,  # any free one: 8265 is for the dashboard of a cluster
                         object_store_memory=OBJECT_STORE_BYTES,
                         log_to_driver=False,
                         logging_level=logging.ERROR,
