@@ -52,6 +52,7 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     nodes = Cluster()
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+        monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # whether or not an earlier Ray made a token in HOME
         try:
             node = nodes.add_node(
                 num_cpus=1,
