@@ -12,6 +12,9 @@ from importlinter.cli import lint_imports
 REPOSITORY = Path(__file__).resolve().parent.parent
 PACKAGES = ("crtcore", "search")
 MAX_LINES = 300
+ROOMS = {"cli", "sweep", "cluster", "scheduling", "dashboard", "report", "results", "study"}
+# Sources without a test file of their own. This list only gets shorter.
+UNTESTED = {"crtcore/signal/recording.py", "crtcore/signal/sliding_dft.py"}
 VAGUE_NAMES = {"util", "utils", "common", "manager", "helper", "helpers", "misc"}
 
 
@@ -61,3 +64,31 @@ def test_tests_mirror_the_sources() -> None:
             if not any((folder / f"{'_'.join(words[:n])}.py").is_file() for n in range(1, len(words) + 1)):
                 strays.append(test)
     assert strays == []
+
+
+def test_each_source_has_its_test() -> None:
+    """tests/a/b/test_c.py, or test_c_<aspect>.py, for a/b/c.py."""
+    untested = set()
+    for source in sources(*PACKAGES):
+        place = source.relative_to(REPOSITORY)
+        folder = REPOSITORY / "tests" / place.parent
+        has_test = (folder / f"test_{source.stem}.py").is_file() or any(
+            folder.glob(f"test_{source.stem}_*.py")
+        )
+        if source.name != "__init__.py" and not has_test:
+            untested.add(str(place))
+    assert untested <= UNTESTED
+
+
+def test_search_has_its_eight_rooms_and_nothing_else() -> None:
+    found = {path.name for path in (REPOSITORY / "search").iterdir() if path.name != "__pycache__"}
+    assert found == ROOMS | {"__init__.py", "py.typed"}
+
+
+def test_ray_is_imported_in_search_cluster_alone() -> None:
+    """Wherever in a file the import stands."""
+    imports_ray = re.compile(r"^\s*(import|from) ray\b|import_module\(.ray\b", flags=re.MULTILINE)
+    cluster = REPOSITORY / "search" / "cluster"
+    found = [path for path in sources(*PACKAGES) if imports_ray.search(path.read_text(encoding="utf-8"))]
+    assert [path for path in found if cluster not in path.parents] == []
+    assert found

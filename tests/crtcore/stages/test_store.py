@@ -1,4 +1,4 @@
-"""The store's promises: identity, atomic commits, damage found, progress replaced at once."""
+"""The store's promises: atomic commits, damage found, progress replaced at once."""
 
 import errno
 import json
@@ -7,8 +7,6 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from crtcore.errors import StorageError
 from crtcore.stages.stage import Stage, StageKey
@@ -27,25 +25,6 @@ def store(tmp_path: Path) -> StageStore:
 def fresh(store: StageStore) -> StageStore:
     """The same storage as another process sees it."""
     return StageStore(store.uri, cache=store.cache)
-
-
-@given(
-    st.dictionaries(st.text(), st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text())
-)
-def test_digest_ignores_the_order_of_keys(config: dict[str, object]) -> None:
-    backwards = dict(reversed(config.items()))
-    assert stage(c=config).digest == stage(c=backwards).digest
-
-
-def test_digest_depends_on_each_part() -> None:
-    base = Stage(name="a", config={"x": 1}, inputs=("i",), version=1)
-    others = [
-        Stage(name="b", config={"x": 1}, inputs=("i",), version=1),
-        Stage(name="a", config={"x": 2}, inputs=("i",), version=1),
-        Stage(name="a", config={"x": 1}, inputs=("j",), version=1),
-        Stage(name="a", config={"x": 1}, inputs=("i",), version=2),
-    ]
-    assert len({base.digest, *(other.digest for other in others)}) == 5
 
 
 def test_committed_files_are_read_back(store: StageStore, tmp_path: Path) -> None:
