@@ -33,13 +33,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """The tests of one file run in one process, and so do all files that use `one_ray`."""
     from xdist.scheduler import LoadScopeScheduling
 
-    def group(nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return "one_ray" if _uses_one_ray(config.rootpath / file) else file
+    class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "one_ray" if _uses_one_ray(config.rootpath / file) else file
 
-    scheduler = LoadScopeScheduling(config, log)
-    scheduler._split_scope = group
-    return scheduler
+    return ByFile(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
