@@ -5,7 +5,7 @@ One `Experiment` holds every setting that decides a result. `configfile.py` read
 """
 
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,9 @@ Depth = Literal[18, 34, 50, 101, 152]
 Architecture = Literal["resnet", "resnet1d", "alexnet", "vgg19", "inception_v3"]
 NUM_GROUPS: Final = 5  # layer groups of every network: the stem and four stages
 WAVEFORM_ARCHITECTURES = ("resnet1d",)  # they read waveforms, the others images
+SimpleModel = Literal["clinical", "qrs", "pixels", "random_features", "pretrained_features"]
+SIMPLE_MODELS: Final[tuple[SimpleModel, ...]] = get_args(SimpleModel)  # the simplest first
+FEATURE_MODELS: Final = ("random_features", "pretrained_features")  # they read a frozen network's features
 QualityFlag = Literal["flat", "clipped", "missing", "noisy", "too_short", "too_few_beats"]
 
 
@@ -96,6 +99,12 @@ class FinetuneConfig(Settings):
     batch size, weight decay and epochs.
     """
 
+    model: Literal["network", SimpleModel] = Field(
+        default="network",
+        description="network, or a simple model: logistic regression on the manifest's clinical columns, on "
+        "QRS duration and area, on the pixels of a patient's mean image, or on the features of a random or "
+        "the pre-trained network. Of this section, simple models use folds and repeats only",
+    )
     frozen_groups: int = Field(
         default=4, ge=0, le=NUM_GROUPS, description="how many of stem, layer1, ..., layer4"
     )
@@ -193,6 +202,16 @@ class Experiment(Settings):
             raise ValueError(
                 f"finetune.head {head} is fitted to the features of a frozen network, and "
                 f"finetune.frozen_groups is {frozen_groups}; set it to {NUM_GROUPS}, or the head to linear"
+            )
+        if self.finetune.model == "pixels" and self.takes_waveforms:
+            raise ValueError(
+                f"finetune.model pixels reads spectrograms, and {self.pretrain.architecture} reads "
+                "waveforms; choose another pretrain.architecture or another finetune.model"
+            )
+        if self.finetune.model == "pretrained_features" and self.pretrain.objective == "none":
+            raise ValueError(
+                "finetune.model pretrained_features needs a network that is pre-trained, and "
+                "pretrain.objective is none; choose an objective, or finetune.model random_features"
             )
         return self
 

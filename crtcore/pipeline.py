@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from crtcore.config import Experiment
+from crtcore.config import FEATURE_MODELS, Experiment
 from crtcore.data.prepare import MapJobs, ShardSet, arrhythmia_set, cohort_set, run_prepare
 from crtcore.data.sources import Sources, arrhythmia_sources, cohort_sources
 from crtcore.stages.stage import Stage
@@ -15,6 +15,8 @@ from crtcore.stages.store import StageStore
 from crtcore.training.engine.epochs import EpochReport
 from crtcore.training.finetuning.features import features_stage, run_features
 from crtcore.training.finetuning.finetune import finetune_stage, run_finetune
+from crtcore.training.finetuning.patient_table import PatientTable, patient_table, run_patient_table
+from crtcore.training.finetuning.simple_model import is_simple, resolved, run_simple_model, simple_stage
 from crtcore.training.pretraining.pretrain import pretrain_stage, run_pretrain
 
 OnProgress = Callable[[str, int, int], None]  # what, done, total
@@ -29,6 +31,8 @@ class Plan:
     pretrain: Stage
     features: Stage | None
     finetune: Stage
+    table: PatientTable | None = None  # what some simple models read instead of images
+    reads_network: bool = True  # False for a simple model that needs no network: `pretrain` is not built
 
     @property
     def arrhythmia(self) -> Stage:
@@ -48,7 +52,9 @@ class Plan:
     @property
     def shared(self) -> tuple[Stage, ...]:
         """The stages that other trials may need too, in the order they are built."""
-        stages = (self.arrhythmia, self.cohort, self.pretrain, self.features)
+        table = None if self.table is None else self.table.stage
+        pretrain = self.pretrain if self.reads_network else None
+        stages = (self.arrhythmia, self.cohort, table, pretrain, self.features)
         return tuple(stage for stage in stages if stage is not None)
 
 
@@ -62,14 +68,31 @@ def read_sources(experiment: Experiment) -> Sources:
 
 def plan(experiment: Experiment, sources: Sources) -> Plan:
     """The stages of `experiment` on `sources`. Nothing is built."""
+    experiment = resolved(experiment)
     arrhythmia, cohort = arrhythmia_set(experiment, sources), cohort_set(experiment, sources)
     pretrain = pretrain_stage(experiment, arrhythmia.stage)
+    model = experiment.finetune.model
+    if model == "network":
+        return Plan(
+            arrhythmia_set=arrhythmia,
+            cohort_set=cohort,
+            pretrain=pretrain,
+            features=features_stage(experiment, pretrain, cohort.stage),
+            finetune=finetune_stage(experiment, pretrain, cohort.stage),
+        )
+    reads_network = model in FEATURE_MODELS
+    features = features_stage(experiment, pretrain, cohort.stage) if reads_network else None
+    table = patient_table(model, sources)
     return Plan(
         arrhythmia_set=arrhythmia,
         cohort_set=cohort,
         pretrain=pretrain,
-        features=features_stage(experiment, pretrain, cohort.stage),
-        finetune=finetune_stage(experiment, pretrain, cohort.stage),
+        features=features,
+        finetune=simple_stage(
+            experiment, cohort.stage, features=features, table=None if table is None else table.stage
+        ),
+        table=table,
+        reads_network=reads_network,
     )
 
 
@@ -85,10 +108,13 @@ def prepare(
     map_jobs: MapJobs = map,
     on_progress: OnProgress = lambda what, done, total: None,
 ) -> None:
-    """Build what is missing of both prepared sets."""
+    """Build what is missing of both prepared sets, and the table of patients if there is one."""
     for name, shards in (("arrhythmia", stages.arrhythmia_set), ("cohort", stages.cohort_set)):
         progress = functools.partial(on_progress, f"prepare {name}")
         run_prepare(store, shards, map_jobs=map_jobs, on_progress=progress)
+    if stages.table is not None:
+        progress = functools.partial(on_progress, f"prepare {stages.table.stage.config['table']}")
+        run_patient_table(store, stages.table, on_progress=progress)
 
 
 def run_trial(
@@ -98,10 +124,18 @@ def run_trial(
 
     Finished stages are not computed again. The last stage always reports, also if it was finished before.
     """
+    experiment = resolved(experiment)
     prepare(store, stages)
-    yield from run_pretrain(store, stages.pretrain, experiment, stages.arrhythmia, device)
+    if stages.reads_network:
+        yield from run_pretrain(store, stages.pretrain, experiment, stages.arrhythmia, device)
     if stages.features is not None:
         yield from run_features(store, stages.features, experiment, stages.pretrain, stages.cohort, device)
+    if is_simple(experiment):
+        table = None if stages.table is None else stages.table.stage
+        yield from run_simple_model(
+            store, stages.finetune, experiment, stages.cohort, features=stages.features, table=table
+        )
+        return
     yield from run_finetune(
         store, stages.finetune, experiment, stages.pretrain, stages.features, stages.cohort, device
     )

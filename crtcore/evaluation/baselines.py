@@ -39,18 +39,31 @@ def cross_validated_scores(
     `fold_RP[r, p]` is the fold in which patient p is scored in repeat r, after training on all other folds.
     `classifiers.scores` says which scores are probabilities.
     """
+    return np.asarray(repeated_scores(feature_PD, label_P, fold_RP, model, seed=seed).mean(axis=0))
+
+
+def repeated_scores(
+    feature_PD: FloatScores,
+    label_P: IntLabels,
+    fold_RP: npt.NDArray[np.integer],
+    model: str,
+    *,
+    seed: int,
+) -> npt.NDArray[np.float64]:
+    """The scores of `cross_validated_scores` in each repeat, shape (repeats, patients)."""
     assert feature_PD.ndim == 2 and fold_RP.ndim == 2 and feature_PD.shape[1] > 0
     score_RP = np.empty(fold_RP.shape)
     for repeat, fold_P in enumerate(fold_RP):
         for fold in np.unique(fold_P):
             test_P = fold_P == fold
-            pipeline = _pipeline(model, child_seed(seed, "baseline", model, repeat, int(fold)))
+            pipeline = plain_model(model, child_seed(seed, "baseline", model, repeat, int(fold)))
             pipeline.fit(feature_PD[~test_P], label_P[~test_P])
             score_RP[repeat, test_P] = scores(MODELS[model], pipeline, feature_PD[test_P, None])
-    return np.asarray(score_RP.mean(axis=0))
+    return score_RP
 
 
-def _pipeline(model: str, seed: int) -> Pipeline:
+def plain_model(model: str, seed: int) -> Pipeline:
+    """An untrained model of MODELS behind its imputation and scaling."""
     # A column without values in a training fold is kept, as zeros.
     imputer = SimpleImputer(strategy="median", keep_empty_features=True)
     return make_pipeline(imputer, StandardScaler(), classifier(MODELS[model], seed=seed))

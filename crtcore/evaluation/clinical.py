@@ -83,6 +83,28 @@ def clinical_features(patients: Sequence[Patient], columns: Sequence[str] | None
     return Features(names=tuple(varying), value_PD=table)
 
 
+def clinical_values(clinical: Mapping[str, Any], names: Sequence[str]) -> Float64Array:
+    """One patient's values of the features that `clinical_features` named, NaN where a value is missing.
+
+    Raises DataError if a value is neither a number nor yes or no where the feature needs one.
+    """
+    return np.array([_value(clinical, name) for name in names], dtype=np.float64)
+
+
+def _value(clinical: Mapping[str, Any], name: str) -> float:
+    column, separator, kind = name.partition(": ")
+    if separator and name not in clinical:
+        given = clinical.get(column)
+        return float("nan") if given is None else float(str(given) == kind)
+    given = clinical.get(name)
+    if given is None:
+        return float("nan")
+    number = float(given) if isinstance(given, (int, float)) else _as_yes_no(given)
+    if number is None:
+        raise DataError(f"clinical value {name} is {given!r}; give a number, or yes or no")
+    return number
+
+
 def _encoded(name: str, values: Sequence[Any]) -> Mapping[str, Float64Array]:
     """The features of a column. An empty column and free text have none."""
     present = [value for value in values if value is not None]

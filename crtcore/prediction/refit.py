@@ -29,7 +29,8 @@ from crtcore.training.finetuning.patients import PatientBeats, patient_beats
 from crtcore.training.pretraining.pretrain import MODEL_FILE
 
 REFIT_VERSION: Final = 1
-NOT_TRAINED_BY: Final = ("folds", "repeats")  # settings of how a trial is scored, which a refit is not
+# How a trial is scored, which a refit is not; and what model it is, which is always a network.
+NOT_TRAINED_BY: Final = ("folds", "repeats", "model")
 
 
 def refit_stage(config: FinetuneConfig, seed: int, pretrain: Stage, cohort: Stage) -> Stage:

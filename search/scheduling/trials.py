@@ -43,8 +43,7 @@ class Proposal:
     @property
     def own(self) -> tuple[Stage, ...]:
         """The stages that a trial builds, unless another trial has built them."""
-        plan = self.plan
-        return tuple(stage for stage in (plan.pretrain, plan.features, plan.finetune) if stage is not None)
+        return tuple(stage for stage in _own(self.plan).values() if stage is not None)
 
     @property
     def digests(self) -> Digests:
@@ -54,12 +53,12 @@ class Proposal:
 
 def digests_of(plan: Plan) -> Digests:
     """The stages that a trial builds, in the form that the study stores."""
-    features = plan.features
-    return {
-        "pretrain": plan.pretrain.digest,
-        "features": None if features is None else features.digest,
-        "finetune": plan.finetune.digest,
-    }
+    return {name: None if stage is None else stage.digest for name, stage in _own(plan).items()}
+
+
+def _own(plan: Plan) -> dict[str, Stage | None]:
+    pretrain = plan.pretrain if plan.reads_network else None
+    return {"pretrain": pretrain, "features": plan.features, "finetune": plan.finetune}
 
 
 @dataclass(kw_only=True)

@@ -34,5 +34,13 @@ def test_heads_of_scikit_learn_need_a_frozen_network(experiment: Experiment, hea
     assert frozen.finetune.head == head
 
 
+def test_a_simple_model_that_cannot_exist_is_refused(experiment: Experiment) -> None:
+    with pytest.raises(ConfigError, match="pixels reads spectrograms, and resnet1d reads waveforms"):
+        override(experiment, {"finetune.model": "pixels", "pretrain.architecture": "resnet1d"})
+    with pytest.raises(ConfigError, match="needs a network that is pre-trained"):
+        override(experiment, {"finetune.model": "pretrained_features", "pretrain.objective": "none"})
+    assert experiment.finetune.model == "network"
+
+
 def test_all_groups_of_a_network_can_be_frozen() -> None:
     assert len(GROUPS) == NUM_GROUPS

@@ -4,7 +4,6 @@ Each epoch trains the network of every fold once and then reports, so an early s
 The scores of the last epoch count. Choosing the best epoch would choose it on the patients who are scored.
 """
 
-import json
 import time
 from collections.abc import Iterator
 from typing import Final
@@ -16,23 +15,22 @@ from torch import nn
 from crtcore.config import Experiment
 from crtcore.data.loader import load_images
 from crtcore.data.splits import cohort_folds
-from crtcore.evaluation.metrics import auc, classification
 from crtcore.model.backbones import GROUPS
 from crtcore.model.checkpoint import load_backbone
 from crtcore.stages.stage import JSON, Stage
 from crtcore.stages.store import StageStore
 from crtcore.training.engine.device import on_device_if_it_fits, precision_identity
-from crtcore.training.engine.epochs import EpochReport, decode_history, encode_history, fit
+from crtcore.training.engine.epochs import EpochReport, fit
+from crtcore.training.finetuning.commit import commit_finetune, committed_reports
 from crtcore.training.finetuning.cross_validation import CrossValidation, RepeatedFolds, fit_classifiers
 from crtcore.training.finetuning.features import features_stage, load_activations
 from crtcore.training.finetuning.patients import PatientBeats, patient_beats
-from crtcore.training.finetuning.predictions import OutOfFold, encode_out_of_fold
-from crtcore.training.pretraining.pretrain import HISTORY_FILE, MODEL_FILE
+from crtcore.training.finetuning.predictions import OutOfFold
+from crtcore.training.pretraining.pretrain import MODEL_FILE
 
 FINETUNE_VERSION: Final = 4
 LINEAR: Final = "linear"
 GRADIENT_SETTINGS: Final = ("learning_rate", "batch_size", "weight_decay")  # no effect on scikit-learn heads
-CLASSIFICATION_FACTS: Final = ("accuracy", "sensitivity", "specificity")
 
 
 def finetune_stage(experiment: Experiment, pretrain: Stage, cohort: Stage) -> Stage:
@@ -47,7 +45,7 @@ def finetune_stage(experiment: Experiment, pretrain: Stage, cohort: Stage) -> St
 
 
 def _identity(experiment: Experiment) -> dict[str, JSON]:
-    config = experiment.finetune.model_dump(mode="json")
+    config = experiment.finetune.model_dump(mode="json", exclude={"model"})  # it is `network`
     if experiment.finetune.head != LINEAR:
         config = {name: value for name, value in config.items() if name not in GRADIENT_SETTINGS}
     trains_body = experiment.finetune.frozen_groups < len(GROUPS)
@@ -72,7 +70,7 @@ def run_finetune(
     patients for the folds, DivergedError if the loss or scores are not finite.
     """
     if store.find(stage) is not None:
-        yield from decode_history(json.loads(store.path(stage, HISTORY_FILE).read_bytes()))
+        yield from committed_reports(store, stage)
         return
     images = load_images(store, cohort)
     body = _trained_part(store, pretrain, experiment.finetune.frozen_groups).to(device)
@@ -139,19 +137,5 @@ def _fit_classifiers(
 def _commit(
     store: StageStore, stage: Stage, beats: PatientBeats, found: OutOfFold, reports: list[EpochReport]
 ) -> None:
-    classified = [classification(found.label_P, score_P) for score_P in found.score_RP]
     num_beats_P = np.bincount(beats.patient_B, minlength=len(beats.id_P))
-    num_beats = len(beats.patient_B)
-    facts = {
-        "auc": reports[-1].metrics["auc"],
-        "auc_sd": reports[-1].metrics["auc_sd"],
-        "pooled_auc": float(np.mean([auc(found.label_P, score_P) for score_P in found.score_RP])),
-        **{name: float(np.mean([metrics[name] for metrics in classified])) for name in CLASSIFICATION_FACTS},
-        "num_patients": len(found.id_P),
-        "num_beats": num_beats,
-        "num_images": num_beats * beats.num_leads,
-        "seconds": sum(report.seconds for report in reports),
-    }
-    files = encode_out_of_fold(found, num_beats_P=num_beats_P, num_leads=beats.num_leads)
-    history = json.dumps(encode_history(reports), indent=1).encode()
-    store.commit(stage, {**files, HISTORY_FILE: history}, facts)
+    commit_finetune(store, stage, found, reports, num_beats_P=num_beats_P, num_leads=beats.num_leads)

@@ -86,6 +86,16 @@ def patient_beats(
     )
 
 
+def mean_by_patient(
+    value_BD: npt.NDArray[np.floating], patient_B: IntArray, num_patients: int
+) -> npt.NDArray[np.float64]:
+    """The mean of each patient's beats, shape (patients, ...). Each patient must have a beat."""
+    total_PD = np.zeros((num_patients, *value_BD.shape[1:]))
+    np.add.at(total_PD, patient_B, value_BD)
+    num_beats_P = np.bincount(patient_B, minlength=num_patients)
+    return np.asarray(total_PD / num_beats_P.reshape(-1, *[1] * (value_BD.ndim - 1)))
+
+
 def beat_weights(patient_B: IntArray, label_P: IntArray, *, balanced: bool = True) -> FloatArray:
     """The weight of each training beat, shape (beats,), with mean 1.
 

@@ -14,7 +14,7 @@ from crtcore.config import FinetuneConfig
 from crtcore.data.splits import Fold, check_disjoint
 from crtcore.evaluation.classifiers import classifier, scores
 from crtcore.training.finetuning.heads import fuse
-from crtcore.training.finetuning.patients import PatientBeats
+from crtcore.training.finetuning.patients import PatientBeats, mean_by_patient
 
 
 def patient_votes(beats: PatientBeats, config: FinetuneConfig) -> npt.NDArray[np.float64]:
@@ -22,10 +22,7 @@ def patient_votes(beats: PatientBeats, config: FinetuneConfig) -> npt.NDArray[np
     vote_BVD = fuse(
         torch.cat([beats.inputs.cpu(), beats.scalar_BCE.cpu()], dim=2), config.lead_fusion
     ).numpy()
-    total_PVD = np.zeros((len(beats.id_P), *vote_BVD.shape[1:]))
-    np.add.at(total_PVD, beats.patient_B, vote_BVD)
-    num_beats_P = np.bincount(beats.patient_B)
-    return np.asarray(total_PVD / num_beats_P[:, None, None])
+    return mean_by_patient(vote_BVD, beats.patient_B, len(beats.id_P))
 
 
 def fold_scores(

@@ -8,7 +8,13 @@ import pytest
 
 from crtcore.data.manifest import Patient
 from crtcore.errors import DataError
-from crtcore.evaluation.clinical import clinical_features, has_column, number_column, yes_no_column
+from crtcore.evaluation.clinical import (
+    clinical_features,
+    clinical_values,
+    has_column,
+    number_column,
+    yes_no_column,
+)
 
 
 def cohort(*rows: Mapping[str, Any]) -> list[Patient]:
@@ -63,3 +69,19 @@ def test_impossible_values_are_an_error_that_names_the_patient() -> None:
         yes_no_column(cohort({"lbbb": 1.0}, {"lbbb": 2.0}), "lbbb")
     with pytest.raises(DataError, match="patient p0: qrs_duration_ms is 'broad' in the manifest"):
         number_column(cohort({"qrs_duration_ms": "broad"}), "qrs_duration_ms")
+
+
+def test_one_patients_values_are_those_of_the_cohort() -> None:
+    patients = cohort(
+        {"age_years": 60.0, "sex": "male", "lbbb": "yes", "cause": "a", "dose: mg": 3},
+        {"age_years": None, "sex": "female", "lbbb": "no", "cause": "b", "dose: mg": 4},
+        {"age_years": 70.0, "sex": None, "lbbb": "yes", "cause": "c", "dose: mg": 5},
+    )
+    features = clinical_features(patients)
+    for patient, value_D in zip(patients, features.value_PD, strict=True):
+        np.testing.assert_array_equal(clinical_values(patient.clinical, features.names), value_D)
+    unknown = clinical_values({"sex": "male", "lbbb": True}, features.names)
+    assert np.isnan(unknown[features.names.index("age_years")])
+    assert unknown[features.names.index("lbbb")] == 1
+    with pytest.raises(DataError, match="clinical value age_years is 'old'; give a number"):
+        clinical_values({"age_years": "old"}, features.names)
