@@ -15,7 +15,7 @@ from search.cli.tables import print_leaderboard
 
 def best(name: SweepName, storage: Storage = "storage", as_json: Json = False) -> None:
     """Rank the trials. Two AUCs are printed for the winner: what it scored in the search, and what to expect
-    on new patients. Quote the second.
+    on new patients of the same source. Quote the second.
     """
     from search.results.leaderboard import build_leaderboard
 

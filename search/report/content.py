@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+import numpy as np
+
 from crtcore.data.caveat import is_simulated, outcome_sentence
-from crtcore.evaluation.metrics import MeanSd
+from crtcore.evaluation.metrics import IntLabels, MeanSd
 from crtcore.evaluation.performance import beat_performance, performance
 from crtcore.evaluation.permutation import selection_test
 from crtcore.evaluation.table_one import left_out_columns, table_one
@@ -59,7 +61,13 @@ def gather(storage: str, name: str, *, on_progress: OnProgress = lambda what, do
     metrics = performance(label_P, predictions.score_RPC[:, :, board.winner], fold_RP, seed=TEST_SEED)
     by_beat = _by_beat(winner)
     sentences = (
-        *verdict(winner.corrected, test, competition, pretrained=winner.is_pretrained),
+        *verdict(
+            winner.corrected,
+            test,
+            competition,
+            case_mix=_case_mix(label_P, winner.base.cohort.class_names),
+            pretrained=winner.is_pretrained,
+        ),
         *_data_sentences(board.findings),
     )
     sharing, hours_saved = sharing_table(board, winner.store)
@@ -107,6 +115,10 @@ def gather(storage: str, name: str, *, on_progress: OnProgress = lambda what, do
             "by_beat": None if by_beat is None else {key: asdict(each) for key, each in by_beat.items()},
         },
     )
+
+
+def _case_mix(label_P: IntLabels, class_names: tuple[str, str]) -> str:
+    return ", ".join(f"{class_names[label]} {np.count_nonzero(label_P == label)}" for label in (1, 0))
 
 
 def _data_sentences(findings: Sequence[str] | None) -> tuple[str, ...]:

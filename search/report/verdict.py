@@ -14,10 +14,15 @@ NOT_PRETRAINED: Final = (
 
 
 def verdict(
-    corrected: BbcEstimate, test: SelectionTest, competition: Competition, *, pretrained: bool
+    corrected: BbcEstimate,
+    test: SelectionTest,
+    competition: Competition,
+    *,
+    case_mix: str,
+    pretrained: bool,
 ) -> tuple[str, ...]:
-    """The result in sentences, the most important first. `pretrained` says whether the winner's network was
-    pre-trained.
+    """The result in sentences, the most important first. `case_mix` says how many patients had which outcome,
+    and `pretrained` whether the winner's network was pre-trained.
     """
     return (
         _found(corrected, test),
@@ -25,7 +30,9 @@ def verdict(
             f"The best AUC in the search, all patients pooled, is {corrected.naive:.3f}. Corrected for "
             f"picking the best of {corrected.num_configurations} complete configurations, it is "
             f"{corrected.estimate:.3f} (95 % interval {corrected.low:.3f} to {corrected.high:.3f}, BBC-CV). "
-            "Expect the corrected AUC on new patients like these."
+            f"Expect the corrected AUC on new patients of the same source and case mix ({case_mix}; "
+            "Table 1). For another hospital, export the model and run crtsearch validate on patients "
+            "from there."
         ),
         (
             f"By chance alone, the best of these configurations would reach {test.chance_mean:.3f} on "

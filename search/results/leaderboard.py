@@ -118,8 +118,9 @@ class Leaderboard:
             (
                 f"Corrected for the search: AUC {corrected.estimate:.3f}, 95 % interval {corrected.low:.3f} "
                 f"to {corrected.high:.3f} (BBC-CV, {configurations}, {corrected.num_draws} draws of "
-                f"{corrected.num_patients} patients). Expect this on new patients; the best pooled AUC that "
-                f"the search saw, {corrected.naive:.3f}, is partly luck.{_beside_chance(corrected)}"
+                f"{corrected.num_patients} patients). Expect this on new patients of the same source; the "
+                f"best pooled AUC that the search saw, {corrected.naive:.3f}, is partly "
+                f"luck.{_beside_chance(corrected)}"
             ),
             *([self.caveat] if self.caveat else []),
             *(f"Found in the recordings: {finding}" for finding in self.findings or ()),

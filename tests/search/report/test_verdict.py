@@ -10,6 +10,7 @@ from crtcore.evaluation.selection import BbcEstimate
 from search.report.competitors import Competition
 from search.report.verdict import NOT_PRETRAINED, verdict
 
+CASE_MIX = "responder 46, non-responder 25"
 NOBODY = Competition(comparisons=(), missing={}, scores={})
 
 
@@ -52,11 +53,13 @@ def rival(name: str, auc: float, p_value: float) -> Comparison:
 def test_something_is_found_only_if_interval_and_permutation_agree(
     low: float, p_value: float, begins: str
 ) -> None:
-    assert verdict(corrected(low), permuted(p_value), NOBODY, pretrained=True)[0].startswith(begins)
+    assert verdict(corrected(low), permuted(p_value), NOBODY, case_mix=CASE_MIX, pretrained=True)[
+        0
+    ].startswith(begins)
 
 
 def test_an_interval_below_chance_does_not_include_it() -> None:
-    said = verdict(corrected(0.2, high=0.4), permuted(0.9), NOBODY, pretrained=True)[0]
+    said = verdict(corrected(0.2, high=0.4), permuted(0.9), NOBODY, case_mix=CASE_MIX, pretrained=True)[0]
     assert said.startswith("Nothing was found. The interval lies below 0.5: worse than chance.")
     assert "includes 0.5" not in said
 
@@ -67,12 +70,18 @@ def test_the_best_competitor_is_named_with_its_lead() -> None:
         corrected(0.6),
         permuted(0.01),
         Competition(comparisons=rivals, missing={}, scores={}),
+        case_mix=CASE_MIX,
         pretrained=True,
     )
+    assert f"new patients of the same source and case mix ({CASE_MIX}" in sentences[1]
+    assert "crtsearch validate" in sentences[1]
     assert "The winner beats 1 of 2 competitors at p < 0.05" in sentences[3]
     assert "It is not ahead of the best of them, QRS, with an AUC of 0.850" in sentences[3]
     assert len(sentences) == 4
 
 
 def test_a_winner_from_scratch_says_nothing_for_transfer_learning() -> None:
-    assert verdict(corrected(0.6), permuted(0.01), NOBODY, pretrained=False)[-1] == NOT_PRETRAINED
+    assert (
+        verdict(corrected(0.6), permuted(0.01), NOBODY, case_mix=CASE_MIX, pretrained=False)[-1]
+        == NOT_PRETRAINED
+    )
