@@ -60,12 +60,7 @@ def load_experiment(config: str | Path, overrides: Sequence[str] = ()) -> Experi
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} must hold keys and values, such as `name: demo`")
     for text in overrides:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise ConfigError(
-                f"--set {text[:80]!r} must read key=value, for example --set finetune.epochs=20"
-            )
-        _put(tree, key.strip(), _parse(value, f"--set {text[:80]!r}: the value"))
+        _put(tree, *_key_and_value(text))
     return _absolute(_validate(tree, str(path)))
 
 
@@ -75,6 +70,22 @@ def override(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
     for key, value in values.items():
         _put(tree, key, value)
     return _validate(tree, "search space")
+
+
+def with_settings(experiment: Experiment, texts: Sequence[str], *, section: str) -> Experiment:
+    """The experiment with the `key.subkey=value` texts of one section. ConfigError if a key is of another."""
+    values = dict(_key_and_value(text) for text in texts)
+    for key in values:
+        if not key.startswith(f"{section}."):
+            raise ConfigError(f"--set {key[:80]} cannot be changed here, only keys of {section}")
+    return override(experiment, values)
+
+
+def _key_and_value(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {text[:80]!r} must read key=value, for example --set finetune.epochs=20")
+    return key.strip(), _parse(value, f"--set {text[:80]!r}: the value")
 
 
 def known_keys(model: type[BaseModel] = Experiment, prefix: str = "") -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A predictor as a folder: two safetensors files and `bundle.json`, which holds everything but the weights.
+"""A predictor as a folder: two safetensors files for each network, and `bundle.json` with everything else.
 Beside them may lie what is known of the training recordings (`training_record.py`).
 
 Reading a bundle never runs code from it. `bundle.json` holds the SHA-256 of every other file and of its own
@@ -10,13 +10,22 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from crtcore.config import QualityFlag, SpectrogramConfig
 from crtcore.errors import ConfigError, StorageError
-from crtcore.prediction.network import BACKBONE_FILE, HEAD_FILE, MAX_LEADS, encode_model, load_model
+from crtcore.prediction.network import (
+    MAX_LEADS,
+    MAX_NETWORKS,
+    count_networks,
+    encode_model,
+    file_names,
+    load_model,
+    takes_waveforms,
+)
 from crtcore.prediction.predictor import Predictor, Preparation
 from crtcore.prediction.training_record import (
     TRAINING_FILES,
@@ -28,6 +37,7 @@ from crtcore.settings import Settings
 from crtcore.stages.atomic import atomically
 from crtcore.stages.store import sha256_of
 
+Kind = Literal["network", "networks"]
 BUNDLE_FILE: Final = "bundle.json"
 FORMAT: Final = "crtsearch bundle"
 VERSION: Final = 1
@@ -38,6 +48,7 @@ class _Content(Settings):
 
     format: str
     version: int
+    kind: Kind = "network"  # bundles of earlier versions do not say it
     spectrogram: SpectrogramConfig
     leads: Annotated[tuple[str, ...], Field(min_length=1, max_length=MAX_LEADS)]
     max_beats_per_recording: Annotated[int, Field(ge=1)] | None
@@ -63,9 +74,12 @@ def write_bundle(
     predictor: Predictor,
     model_card: Mapping[str, Any],
     training: TrainingRecord | None = None,
+    *,
+    pages: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Write a bundle into `folder`, which appears whole or not at all.
 
+    `pages` are texts for people, by file name. They may be edited later, so `bundle.json` does not list them.
     ConfigError if something lies there already.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -76,6 +90,7 @@ def write_bundle(
     content = {
         "format": FORMAT,
         "version": VERSION,
+        "kind": "network" if count_networks(files) == 1 else "networks",
         "spectrogram": preparation.spectrogram.model_dump(mode="json"),
         "leads": list(preparation.leads),
         "max_beats_per_recording": preparation.max_beats,
@@ -91,6 +106,8 @@ def write_bundle(
         draft.mkdir()
         for name, data in files.items():
             (draft / name).write_bytes(data)
+        for name, page in pages.items():
+            (draft / name).write_text(page, encoding="utf-8")
         (draft / BUNDLE_FILE).write_text(text + "\n", encoding="utf-8")
 
 
@@ -100,17 +117,19 @@ def read_bundle(folder: Path) -> Predictor:
     StorageError if it is no bundle, of another version, or holds anything that this version did not export.
     """
     content = _content(folder)
-    for name in (BACKBONE_FILE, HEAD_FILE, *_training_files(content)):
+    num_networks = _num_networks(folder, content)
+    weights = [name for pair in file_names(num_networks) for name in pair]
+    for name in (*weights, *_training_files(content)):
         path = folder / name
         if not path.is_file() or sha256_of(path) != content.files.get(name):
             fault = "does not match its SHA-256" if path.is_file() else "is missing"
             raise StorageError(
                 f"{path} {fault}: the bundle was altered or copied in part; export or copy it again"
             )
-    model = load_model(folder / BACKBONE_FILE, folder / HEAD_FILE)
+    model = load_model(lambda name: folder / name, num_networks)
     if (model.num_leads, model.num_scalars) != (len(content.leads), int(content.amplitude)):
         raise StorageError(
-            f"{folder}: {HEAD_FILE} and {BUNDLE_FILE} disagree about leads or amplitude; export it again"
+            f"{folder}: {weights[1]} and {BUNDLE_FILE} disagree about leads or amplitude; export it again"
         )
     return Predictor(
         model=model,
@@ -119,7 +138,7 @@ def read_bundle(folder: Path) -> Predictor:
             leads=content.leads,
             max_beats=content.max_beats_per_recording,
             amplitude=content.amplitude,
-            waveform=model.backbone.takes_waveforms,
+            waveform=takes_waveforms(model),
             refused=content.refused_flags,
         ),
         threshold=content.threshold,
@@ -135,6 +154,16 @@ def read_training_record(folder: Path) -> TrainingRecord:
 def read_model_card(folder: Path) -> dict[str, Any]:
     """What the bundle says of its model."""
     return _content(folder).model_card
+
+
+def _num_networks(folder: Path, content: _Content) -> int:
+    """How many networks a bundle of its kind holds. StorageError if its files say something else."""
+    found = count_networks(content.files)
+    if (found > 1) != (content.kind == "networks") or found > MAX_NETWORKS:
+        raise StorageError(
+            f"{folder / BUNDLE_FILE} is of kind {content.kind} and lists {found} networks; export it again"
+        )
+    return found
 
 
 def _training_files(content: _Content) -> list[str]:

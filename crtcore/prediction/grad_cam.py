@@ -11,19 +11,26 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from crtcore.prediction.network import BeatModel
+from crtcore.prediction.network import BeatModel, Model, networks_of
 from crtcore.prediction.predictor import BeatInputs
 
 LAYER: Final = "layer2"
 """8 x 8 places on a 64 x 64 image. The last group of a ResNet has only 2 x 2."""
 
 
-def grad_cam(model: BeatModel, inputs: BeatInputs, *, layer: str = LAYER) -> npt.NDArray[np.float32]:
+def grad_cam(model: Model, inputs: BeatInputs, *, layer: str = LAYER) -> npt.NDArray[np.float32]:
     """How much each place speaks for label 1, shape (B, C, F, T). The maximum of each beat is 1.
 
     It is the sum of the activations of `layer`, weighted by the mean gradient of the logit over each channel.
     Negative values, which speak against label 1, become 0. A beat without positive values is 0 everywhere.
+    Several networks give the mean of their maps.
     """
+    map_BCFT = torch.stack([_map(network, inputs, layer) for network in networks_of(model)]).mean(dim=0)
+    largest_B = map_BCFT.flatten(1).amax(dim=1).clamp(min=torch.finfo(torch.float32).tiny)
+    return np.asarray((map_BCFT / largest_B[:, None, None, None]).numpy(), dtype=np.float32)
+
+
+def _map(model: BeatModel, inputs: BeatInputs, layer: str) -> Tensor:
     held: dict[str, Tensor] = {}
 
     def hold(module: torch.nn.Module, inputs: object, output: Tensor) -> Tensor:
@@ -41,6 +48,4 @@ def grad_cam(model: BeatModel, inputs: BeatInputs, *, layer: str = LAYER) -> npt
     weight_ND11 = gradient_NDFT.mean(dim=(2, 3), keepdim=True)
     map_N1FT = (weight_ND11 * activation_NDFT.detach()).sum(dim=1, keepdim=True).relu()
     shape = inputs.image_BCFT.shape
-    map_BCFT = interpolate(map_N1FT, size=shape[2:], mode="bilinear", align_corners=False).reshape(shape)
-    largest_B = map_BCFT.flatten(1).amax(dim=1).clamp(min=torch.finfo(torch.float32).tiny)
-    return np.asarray((map_BCFT / largest_B[:, None, None, None]).numpy(), dtype=np.float32)
+    return interpolate(map_N1FT, size=shape[2:], mode="bilinear", align_corners=False).reshape(shape)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from crtcore.errors import ConfigError, StorageError
-from crtcore.prediction.network import BeatModel
+from crtcore.prediction.network import Model, networks_of, takes_waveforms
 from crtcore.prediction.predictor import BeatInputs, beat_logits
 
 NEEDED: Final = ("onnx", "onnxscript", "onnxruntime")
@@ -34,14 +34,14 @@ def require_onnx(*, waveform: bool) -> None:
         raise ConfigError(f"ONNX needs {', '.join(lacking)}; install it with: pip install 'crtsearch[onnx]'")
 
 
-def write_onnx(path: Path, model: BeatModel, inputs: BeatInputs) -> float:
+def write_onnx(path: Path, model: Model, inputs: BeatInputs) -> float:
     """Write the model and compare ONNX Runtime with PyTorch on `inputs`. Returns the largest difference of a
     logit.
 
     The file maps images (uint8), and scalars if the model takes any, of any number of beats to logits. Raises
     the errors of `require_onnx`; StorageError if ONNX Runtime gives other logits than PyTorch.
     """
-    require_onnx(waveform=model.backbone.takes_waveforms)
+    require_onnx(waveform=takes_waveforms(model))
     import onnxruntime
 
     part = slice(0, MAX_CHECKED)
@@ -82,11 +82,13 @@ def write_onnx(path: Path, model: BeatModel, inputs: BeatInputs) -> float:
 class _ImagesAlone(nn.Module):
     """A model that takes no scalars, without the second input."""
 
-    def __init__(self, model: BeatModel) -> None:
+    def __init__(self, model: Model) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, image_BCFT: Tensor) -> Tensor:
-        features_BCD = self.model.backbone(image_BCFT.flatten(0, 1)).unflatten(0, (-1, self.model.num_leads))
-        logit_B: Tensor = self.model.head(features_BCD)
-        return logit_B
+        logits = []
+        for network in networks_of(self.model):
+            features_ND = network.backbone(image_BCFT.flatten(0, 1))
+            logits.append(network.head(features_ND.unflatten(0, (-1, network.num_leads))))
+        return torch.stack(logits).mean(dim=0) if len(logits) > 1 else logits[0]

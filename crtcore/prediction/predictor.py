@@ -15,7 +15,7 @@ from scipy.special import expit
 from crtcore.config import QualityFlag, SpectrogramConfig
 from crtcore.data.beat_images import beat_images, cut_beats, detected_rhythm
 from crtcore.errors import DataError
-from crtcore.prediction.network import BeatModel
+from crtcore.prediction.network import Model
 from crtcore.signal.amplitude import check_amplitude
 from crtcore.signal.beats import beat_amplitudes
 from crtcore.signal.formats import read_any
@@ -95,7 +95,7 @@ class Preparation:
 class Predictor:
     """A trained model, its preparation, and the probability from which it predicts label 1."""
 
-    model: BeatModel
+    model: Model
     preparation: Preparation
     threshold: float
     classes: tuple[str, str]
@@ -107,7 +107,7 @@ class Predictor:
 
 
 @torch.inference_mode()
-def beat_logits(model: BeatModel, inputs: BeatInputs) -> npt.NDArray[np.float32]:
+def beat_logits(model: Model, inputs: BeatInputs) -> npt.NDArray[np.float32]:
     """The logit of each beat, shape (beats,)."""
     model.eval()
     size = max(1, SCORING_BATCH_SIZE // model.num_leads)

@@ -15,8 +15,8 @@ from crtcore.config import FinetuneConfig
 from crtcore.data.loader import ImageSet, load_images
 from crtcore.data.splits import Fold
 from crtcore.model.backbones import Backbone
-from crtcore.model.checkpoint import load_backbone, load_into
-from crtcore.prediction.network import BACKBONE_FILE, HEAD_FILE, BeatModel, encode_model, load_model
+from crtcore.model.checkpoint import load_backbone
+from crtcore.prediction.network import BeatModel, assembled, encode_model, load_model
 from crtcore.seeding import child_seed
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
@@ -76,7 +76,9 @@ def run_refit(
 
 def load_refit(store: StageStore, stage: Stage) -> BeatModel:
     """The network of a refit. StorageError if it was not built or is damaged."""
-    return load_model(store.path(stage, BACKBONE_FILE), store.path(stage, HEAD_FILE))
+    model = load_model(lambda name: store.path(stage, name))
+    assert isinstance(model, BeatModel)
+    return model
 
 
 class Refit:
@@ -112,21 +114,14 @@ class Refit:
 
     def model(self) -> BeatModel:
         """The whole network on the CPU: the frozen groups unchanged, the rest and the head trained."""
-        trained = {key: tensor.cpu() for key, tensor in self._training.state().items()}
-        backbone = self._backbone.cpu()
-        model = BeatModel(
-            backbone,
+        return assembled(
+            self._backbone,
+            self._training.network,
+            num_frozen=self._config.frozen_groups,
             num_leads=self._num_leads,
-            lead_fusion=self._config.lead_fusion,
             num_scalars=self._num_scalars,
+            lead_fusion=self._config.lead_fusion,
         )
-        load_into(backbone.tail(self._config.frozen_groups), _part(trained, "module.body."), name="the refit")
-        load_into(model.head, _part(trained, "module.head."), name="the refit")
-        return model.eval()
-
-
-def _part(tensors: Mapping[str, Tensor], start: str) -> dict[str, Tensor]:
-    return {key.removeprefix(start): tensor for key, tensor in tensors.items() if key.startswith(start)}
 
 
 def _commit(store: StageStore, stage: Stage, model: BeatModel, reports: list[EpochReport]) -> None:

@@ -93,18 +93,26 @@ def export(
     name: SweepName,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="A new folder.")],
     storage: Storage = "storage",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change a setting of the section export. Repeat for more."
+        ),
+    ] = None,
     onnx: Annotated[
         bool, typer.Option("--onnx", help="Write model.onnx too. Needs the extra `onnx`.")
     ] = False,
 ) -> None:
-    """Train the winner on all patients and save it as a folder that `predict` reads. It holds safetensors and
-    JSON, no pickle.
+    """Train the winner and save it as a folder that `predict` and `validate` read, with a model card. It
+    holds safetensors and JSON, no pickle.
     """
     from search.cli.live import LiveView
     from search.results.bundle import export_bundle
 
     with LiveView(stderr()) as view:
-        sentences = export_bundle(storage, name, output, onnx=onnx, on_progress=view.on_progress)
+        sentences = export_bundle(
+            storage, name, output, settings=overrides or (), onnx=onnx, on_progress=view.on_progress
+        )
     for sentence in sentences:
         typer.echo(sentence)
 

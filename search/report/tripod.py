@@ -10,7 +10,7 @@ from crtcore.data.caveat import is_simulated, outcome_sentence
 from crtcore.evaluation.performance import Performance
 from crtcore.evaluation.thresholds import youden_threshold
 from crtcore.prediction.predictor import REFUSED
-from search.results.bundle import INTENDED_USE
+from search.results.model_card import INTENDED_USE
 from search.results.winner import Winner
 
 AUTHORS: Final = "For the authors."

@@ -1,27 +1,23 @@
 """Export the winner of a sweep as a predictor, and predict with it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from crtcore.data.caveat import caveat, is_simulated, outcome_sentence
+from crtcore.configfile import override, with_settings
 from crtcore.errors import DataError
 from crtcore.evaluation.thresholds import youden_threshold
 from crtcore.pipeline import OnProgress
 from crtcore.prediction.bundle_file import read_bundle, read_model_card, write_bundle
 from crtcore.prediction.onnx_file import require_onnx, write_onnx
 from crtcore.prediction.predictor import Predictor, Preparation
-from search.results.provenance import provenance
-from search.results.refit import refit
+from search.results.exported import exported_model
+from search.results.model_card import model_card
+from search.results.readme import README_FILE, readme
 from search.results.training_record import training_record
 from search.results.winner import Winner, cohort_inputs, find_winner
 
 ONNX_FILE = "model.onnx"
-INTENDED_USE = (
-    "Research on the cohort that it was trained on, and on similar cohorts. Not a medical device: it must "
-    "not decide how a patient is treated."
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,23 +35,26 @@ def export_bundle(
     name: str,
     folder: Path,
     *,
+    settings: Sequence[str] = (),
     onnx: bool = False,
     on_progress: OnProgress = lambda what, done, total: None,
 ) -> tuple[str, ...]:
-    """Refit the winner of sweep `name` on all patients and write it into `folder`. Returns sentences for the
-    user.
+    """Train the model of sweep `name`'s winner and write it into `folder`. Returns sentences for the user.
 
-    The threshold is chosen on out-of-fold scores, so no model has scored its own training patients.
-    SweepError if the sweep has no winner or its data changed; ConfigError if `folder` is not empty, or if
-    `onnx` is true and ONNX is not installed.
+    `settings` change keys of the config's section `export`, such as `export.networks=fold_mean`. The
+    threshold is chosen on out-of-fold scores, so no model has scored its own training patients. SweepError
+    if the sweep has no winner or its data changed; ConfigError if a setting cannot be used, if `folder` is
+    not empty, or if `onnx` is true and ONNX is not installed; the errors of `exported_model`.
     """
     winner = find_winner(storage, name)
+    if settings:
+        base = with_settings(winner.base, settings, section="export")
+        winner = replace(winner, base=base, experiment=override(base, winner.row.params))
     if onnx:
         require_onnx(waveform=winner.experiment.takes_waveforms)
-    predictions = winner.predictions
-    threshold = youden_threshold(predictions.label_P, winner.scores())
+    threshold = youden_threshold(winner.predictions.label_P, winner.scores())
     predictor = Predictor(
-        model=refit(winner, on_progress=on_progress),
+        model=exported_model(winner, on_progress=on_progress),
         preparation=Preparation(
             spectrogram=winner.experiment.spectrogram,
             leads=winner.sources.cohort_leads,
@@ -66,11 +65,14 @@ def export_bundle(
         threshold=threshold,
         classes=winner.base.cohort.class_names,
     )
-    write_bundle(folder, predictor, model_card(winner), training_record(winner, on_progress=on_progress))
+    training = training_record(winner, on_progress=on_progress)
+    card = model_card(winner, training)
+    page = readme(card, license_id=winner.base.export.license, threshold=threshold, classes=predictor.classes)
+    write_bundle(folder, predictor, card, training, pages={README_FILE: page})
     sentences = [
         (
-            f"{folder}: trial {winner.row.number} of {name}, trained on all {len(predictions.patient_ids)} "
-            f"patients; predicts {predictor.classes[1]} at a probability of {threshold:.3f} or more."
+            f"{folder}: trial {winner.row.number} of {name}, {_how(winner)}; predicts {predictor.classes[1]} "
+            f"at a probability of {threshold:.3f} or more."
         ),
         *winner.leaderboard.sentences()[1:],
     ]
@@ -78,29 +80,6 @@ def export_bundle(
         difference = write_onnx(folder / ONNX_FILE, predictor.model, cohort_inputs(winner))
         sentences.append(f"{folder / ONNX_FILE}: logits within {difference:.1e} of PyTorch's.")
     return tuple(sentences)
-
-
-def model_card(winner: Winner) -> dict[str, Any]:
-    """What a user of the model must know about it, as JSON values."""
-    board = winner.leaderboard
-    return {
-        "name": board.name,
-        "intended_use": INTENDED_USE,
-        "caveat": caveat(winner.base),
-        "simulated_data": is_simulated(winner.base),
-        "outcome": outcome_sentence(winner.base),
-        "training_data": winner.row.counts,
-        "pretrained": winner.is_pretrained,
-        "leads": list(winner.sources.cohort_leads),
-        "hyperparameters": winner.row.params,
-        "corrected_auc": asdict(winner.corrected),
-        "evaluation": list(board.sentences()),
-        "limitations": (
-            "The corrected estimate is the sweep's, by cross-validation within one cohort. This network "
-            "itself was trained on all patients and was not scored on any patient. No external validation."
-        ),
-        "provenance": provenance(winner),
-    }
 
 
 def predict(folder: Path, recordings: Sequence[Path]) -> tuple[Prediction, ...]:
@@ -112,6 +91,13 @@ def predict(folder: Path, recordings: Sequence[Path]) -> tuple[Prediction, ...]:
 def bundle_caveat(folder: Path) -> str:
     """The caveat on the data that a bundle's model was trained on; empty if there is none."""
     return str(read_model_card(folder).get("caveat", ""))
+
+
+def _how(winner: Winner) -> str:
+    if winner.base.export.networks == "fold_mean":
+        config = winner.experiment.finetune
+        return f"the mean of the {config.folds * config.repeats} networks of its folds"
+    return f"trained on all {len(winner.predictions.patient_ids)} patients"
 
 
 def _predict(predictor: Predictor, path: Path) -> Prediction:

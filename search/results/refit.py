@@ -20,18 +20,23 @@ def has_grad_cam(winner: Winner) -> bool:
     return experiment.pretrain.architecture == "resnet" and experiment.finetune.head == "linear"
 
 
+def require_linear_head(winner: Winner) -> None:
+    """SweepError unless the winner is a network with a linear head."""
+    head = winner.experiment.finetune.head
+    if head != "linear":
+        raise SweepError(
+            f"the winner of {winner.base.name} has the head {head}, and only a linear head can be stored as "
+            "safetensors; search with finetune.head linear"
+        )
+
+
 def refit(winner: Winner, *, on_progress: OnProgress = lambda what, done, total: None) -> BeatModel:
     """Train the winner's network on all patients, or read it if that was done before.
 
     SweepError if the winner's head is not linear.
     """
-    experiment = winner.experiment
-    if experiment.finetune.head != "linear":
-        raise SweepError(
-            f"the winner of {winner.base.name} has the head {experiment.finetune.head}, and only a linear "
-            f"head can be stored as safetensors; search with finetune.head linear"
-        )
-    stage = _refit_stage(winner)
+    require_linear_head(winner)
+    experiment, stage = winner.experiment, _refit_stage(winner)
     if winner.store.find(stage) is None:
         reports = run_refit(
             winner.store,

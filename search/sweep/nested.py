@@ -36,7 +36,7 @@ from crtcore.pipeline import OnProgress, open_store, plan, prepare, read_sources
 from crtcore.prediction.predictor import BeatInputs, beat_logits
 from crtcore.signal.recording import IntArray, StrArray
 from crtcore.training.finetuning.patients import patient_beats, patient_scores
-from search.results.refit import refit
+from search.results.exported import exported_model
 from search.results.winner import Winner, find_winner
 from search.sweep.run import run_sweep
 
@@ -158,7 +158,7 @@ def _scores(winner: Winner, id_P: StrArray) -> np.ndarray[Any, np.dtype[np.float
     )
     assert np.array_equal(beats.id_P, id_P)
     inputs = BeatInputs(image_BCFT=beats.inputs.numpy(), scalar_BCE=beats.scalar_BCE.numpy())
-    return patient_scores(beat_logits(refit(winner), inputs), beats.patient_B, np.arange(len(id_P)))
+    return patient_scores(beat_logits(exported_model(winner), inputs), beats.patient_B, np.arange(len(id_P)))
 
 
 def _estimate(

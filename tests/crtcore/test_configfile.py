@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from crtcore.configfile import known_keys, load_experiment, override
+from crtcore.configfile import known_keys, load_experiment, override, with_settings
 from crtcore.errors import ConfigError
 from crtcore.searchconfig import FloatRange
 
@@ -172,3 +172,13 @@ def test_a_huge_file_and_a_long_name_are_no_configs(tmp_path: Path) -> None:
         load_experiment(tmp_path / "big.yaml")
     with pytest.raises(ConfigError, match="no config 'aaaa"):
         load_experiment("a" * 300)
+
+
+def test_settings_of_one_section_alone_can_be_changed(config: Path) -> None:
+    experiment = load_experiment(config)
+    changed = with_settings(experiment, ["export.networks=fold_mean", "export.license=mit"], section="export")
+    assert (changed.export.networks, changed.export.license) == ("fold_mean", "mit")
+    with pytest.raises(ConfigError, match=r"finetune.epochs cannot be changed here, only keys of export"):
+        with_settings(experiment, ["finetune.epochs=3"], section="export")
+    with pytest.raises(ConfigError, match="must read key=value"):
+        with_settings(experiment, ["export.networks"], section="export")

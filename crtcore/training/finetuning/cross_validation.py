@@ -22,6 +22,7 @@ from crtcore.signal.recording import FloatArray, IntArray
 from crtcore.stages.stage import Stage
 from crtcore.training.engine.epochs import num_batches, require_finite
 from crtcore.training.finetuning.fold_training import SCORING_BATCH_SIZE, FoldTraining
+from crtcore.training.finetuning.heads import BeatNetwork
 from crtcore.training.finetuning.patients import PatientBeats, patient_scores
 from crtcore.training.finetuning.predictions import OutOfFold
 from crtcore.training.finetuning.sklearn_heads import fold_scores, patient_votes
@@ -106,6 +107,12 @@ class CrossValidation:
         metrics = record_scores(self.out_of_fold, self._folds, scores) | {"loss": float(np.mean(losses))}
         return metrics, self._training.num_train_images
 
+    def networks(self) -> tuple[BeatNetwork, ...]:
+        """The network of each fold, in the order of `numbered_folds`. If all groups are frozen, it has no
+        body.
+        """
+        return self._training.networks()
+
     def state(self) -> dict[str, Tensor]:
         return self._training.state()
 
@@ -134,6 +141,9 @@ class _FoldByFold:
 
     def test_logits(self) -> list[tuple[FloatArray, IntArray]]:
         return [run.test_logits() for run in self._runs]
+
+    def networks(self) -> tuple[BeatNetwork, ...]:
+        return tuple(run.network for run in self._runs)
 
     def state(self) -> dict[str, Tensor]:
         return {

@@ -72,6 +72,29 @@ def run_finetune(
     if store.find(stage) is not None:
         yield from committed_reports(store, stage)
         return
+    body, beats, folds = training_inputs(store, experiment, pretrain, features, cohort, device)
+    if experiment.finetune.head != LINEAR:
+        yield _fit_classifiers(store, stage, experiment, beats, folds)
+        return
+    learner = CrossValidation(stage, experiment, body, beats, folds)
+    yield from fit(
+        store,
+        stage,
+        learner,
+        num_epochs=experiment.finetune.epochs,
+        finish=lambda reports: _commit(store, stage, beats, learner.out_of_fold, reports),
+    )
+
+
+def training_inputs(
+    store: StageStore,
+    experiment: Experiment,
+    pretrain: Stage,
+    features: Stage | None,
+    cohort: Stage,
+    device: torch.device,
+) -> tuple[nn.Module, PatientBeats, RepeatedFolds]:
+    """What a trial trains: the groups that are not frozen, their inputs, and the folds of each repeat."""
     images = load_images(store, cohort)
     body = _trained_part(store, pretrain, experiment.finetune.frozen_groups).to(device)
     inputs = (
@@ -95,17 +118,7 @@ def run_finetune(
         num_repeats=experiment.finetune.repeats,
         seed=experiment.seed,
     )
-    if experiment.finetune.head != LINEAR:
-        yield _fit_classifiers(store, stage, experiment, beats, folds)
-        return
-    learner = CrossValidation(stage, experiment, body, beats, folds)
-    yield from fit(
-        store,
-        stage,
-        learner,
-        num_epochs=experiment.finetune.epochs,
-        finish=lambda reports: _commit(store, stage, beats, learner.out_of_fold, reports),
-    )
+    return body, beats, folds
 
 
 def _trained_part(store: StageStore, pretrain: Stage, num_frozen: int) -> nn.Module:

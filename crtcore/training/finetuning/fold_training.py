@@ -53,8 +53,8 @@ class FoldTraining:
         self._label_B = torch.from_numpy(beats.label_P[patient_B].astype(np.float32)).to(device)
         train_features_BCD = features_BCD[torch.from_numpy(self._train).to(device)]
         head = BeatHead(train_features_BCD, self._weight_B, config.lead_fusion)
-        self._network = BeatNetwork(copy.deepcopy(body), head, precision)
-        trained = [parameter for parameter in self._network.parameters() if parameter.requires_grad]
+        self.network = BeatNetwork(copy.deepcopy(body), head, precision)
+        trained = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         self._optimizer = torch.optim.AdamW(trained, weight_decay=config.weight_decay, fused=True)
         self._micro_batches = MicroBatches()
 
@@ -67,7 +67,7 @@ class FoldTraining:
         config = self._config
         batch_size = max(1, config.batch_size // self._beats.num_leads)
         batches = shuffled_batches(len(self._train), batch_size, seed)
-        self._network.train()
+        self.network.train()
         loss_sum = torch.zeros((), device=self._label_B.device)
         for step, batch in enumerate(batches, (epoch - 1) * len(batches)):
             set_learning_rate(self._optimizer, step, config.epochs * len(batches), config.learning_rate)
@@ -88,20 +88,20 @@ class FoldTraining:
         return loss / (num_beats * logit_BV.shape[1])
 
     def _votes(self, beat_B: IntArray) -> Tensor:
-        logit_BV: Tensor = self._network(self._beats.take(beat_B), self._beats.scalars(beat_B))
+        logit_BV: Tensor = self.network(self._beats.take(beat_B), self._beats.scalars(beat_B))
         return logit_BV
 
     @torch.no_grad()
     def test_logits(self) -> tuple[FloatArray, IntArray]:
         """The logit and the patient of each test beat, both of shape (test beats,)."""
-        self._network.eval()
+        self.network.eval()
         batch_size = max(1, SCORING_BATCH_SIZE // self._beats.num_leads)
         batches = np.array_split(self._test, num_batches(len(self._test), batch_size))
         logit_B = torch.cat([self._votes(batch).mean(dim=1) for batch in batches])
         return logit_B.cpu().numpy(), self._beats.patient_B[self._test]
 
     def state(self) -> dict[str, Tensor]:
-        return training_state(self._network, self._optimizer)
+        return training_state(self.network, self._optimizer)
 
     def load_state(self, tensors: Mapping[str, Tensor], *, name: str) -> None:
-        load_training_state(self._network, self._optimizer, tensors, name=name)
+        load_training_state(self.network, self._optimizer, tensors, name=name)

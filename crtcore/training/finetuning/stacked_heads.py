@@ -16,7 +16,7 @@ from crtcore.data.splits import Fold, check_disjoint
 from crtcore.model.checkpoint import load_training_state, training_state
 from crtcore.signal.recording import FloatArray, IntArray
 from crtcore.training.engine.epochs import num_batches, set_learning_rate
-from crtcore.training.finetuning.heads import fuse, standardisation
+from crtcore.training.finetuning.heads import BeatHead, BeatNetwork, fuse, standardisation
 from crtcore.training.finetuning.patients import PatientBeats, beat_weights
 
 
@@ -36,6 +36,7 @@ class StackedHeads(nn.Module):
         vote_BVD = fuse(torch.cat([beats.inputs.to(device), beats.scalar_BCE], dim=2), config.lead_fusion)
         # A constant shift, which the folds' own means cancel: sums of centred features are more exact.
         centre_D = vote_BVD.mean(dim=(0, 1))
+        self._centre_D = centre_D
         self._vote_BVD = vote_BVD - centre_D
         self._label_B = torch.from_numpy(beats.label_P[beats.patient_B].astype(np.float32)).to(device)
         self._train = [beats.beats_of(fold.train_P) for fold in self.folds]
@@ -124,6 +125,23 @@ class StackedHeads(nn.Module):
         logit_BR = (self._vote_BVD.mean(dim=1) @ scaled_RD.T + offset_R).cpu().numpy()
         tests = [self._beats.beats_of(fold.test_P) for fold in self.folds]
         return [(logit_BR[test, number], self._beats.patient_B[test]) for number, test in enumerate(tests)]
+
+    @torch.no_grad()
+    def networks(self) -> tuple[BeatNetwork, ...]:
+        """Each fold's head as a network without a body."""
+        num_leads = self._beats.num_leads
+        found = []
+        for run in range(len(self.folds)):
+            num_features = self._beats.inputs.shape[-1] + self._beats.scalar_BCE.shape[-1]
+            head = BeatHead(
+                torch.zeros(1, num_leads, num_features), torch.ones(1), self._config.lead_fusion
+            ).to(self.bias_R.device)
+            head.mean_D.copy_(self._mean_RD[run] + self._centre_D)
+            head.scale_D.copy_(self._scale_RD[run])
+            head.linear.weight.copy_(self.weight_RD[run][None])
+            head.linear.bias.copy_(self.bias_R[run][None])
+            found.append(BeatNetwork(nn.Sequential(), head))
+        return tuple(found)
 
     def state(self) -> dict[str, Tensor]:
         return training_state(self, self._optimizer)

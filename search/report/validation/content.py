@@ -12,7 +12,7 @@ from search.report.tripod import Item
 from search.report.validation import tables
 from search.report.validation.tripod import validation_checklist
 from search.report.validation.verdict import validation_verdict
-from search.results.bundle import INTENDED_USE
+from search.results.model_card import INTENDED_USE
 from search.results.validation import Validation
 
 MODEL = "the model"

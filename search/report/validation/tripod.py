@@ -4,7 +4,7 @@ from collections import Counter
 
 from crtcore.evaluation.external import MIN_OF_EACH
 from search.report.tripod import AUTHORS, TOPICS, Item
-from search.results.bundle import INTENDED_USE
+from search.results.model_card import INTENDED_USE
 from search.results.validation import Validation
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from crtcore.prediction.bundle_file import (
     read_training_record,
     write_bundle,
 )
-from crtcore.prediction.network import BACKBONE_FILE, HEAD_FILE, BeatModel
+from crtcore.prediction.network import BACKBONE_FILE, HEAD_FILE, BeatModel, MeanModel, networks_of
 from crtcore.prediction.predictor import Predictor, Preparation
 from crtcore.prediction.training_record import TRAINING_FILES, TrainingRecord
 from crtcore.stages.store import sha256_of
@@ -63,7 +64,8 @@ def test_all_settings_come_back(predictor: Predictor, bundle: Path) -> None:
     found = read_bundle(bundle)
     assert found.preparation == predictor.preparation
     assert (found.threshold, found.classes) == (0.375, ("normal", "ill"))
-    assert (found.model.num_leads, found.model.lead_fusion, found.model.num_scalars) == (2, "mean", 1)
+    (network,) = networks_of(found.model)
+    assert (network.num_leads, network.lead_fusion, network.num_scalars) == (2, "mean", 1)
     assert read_model_card(bundle) == {"caveat": "A stand-in."}
     assert not list(bundle.parent.glob(".*"))  # the draft is gone
 
@@ -174,3 +176,50 @@ def test_an_altered_training_record_is_refused(
     fault = "is missing" if is_removed else "does not match its SHA-256"
     with pytest.raises(StorageError, match=f"{name} {fault}"):
         read_bundle(tmp_path / "new")
+
+
+def test_a_bundle_of_an_earlier_version_says_no_kind_and_is_a_network(
+    predictor: Predictor, bundle: Path
+) -> None:
+    content = json.loads((bundle / BUNDLE_FILE).read_text())
+    assert content.pop("kind") == "network"
+    digest = {key: value for key, value in content.items() if key != "sha256"}
+    content["sha256"] = hashlib.sha256(json.dumps(digest, sort_keys=True).encode()).hexdigest()
+    (bundle / BUNDLE_FILE).write_text(json.dumps(content))
+    assert read_bundle(bundle).preparation == predictor.preparation
+
+
+@pytest.fixture
+def networks(predictor: Predictor, tmp_path: Path) -> Path:
+    (network,) = networks_of(predictor.model)
+    three = replace(predictor, model=MeanModel([network] * 3))
+    write_bundle(tmp_path / "networks", three, {}, pages={"README.md": "for people"})
+    return tmp_path / "networks"
+
+
+def test_several_networks_come_back(predictor: Predictor, networks: Path) -> None:
+    found = read_bundle(networks)
+    assert json.loads((networks / BUNDLE_FILE).read_text())["kind"] == "networks"
+    assert len(networks_of(found.model)) == 3
+    assert found.preparation == predictor.preparation
+    (networks / "README.md").write_text("changed by a reader")  # a page may be edited
+    read_bundle(networks)
+
+
+def test_one_network_of_several_that_is_missing_altered_or_no_number_is_refused(networks: Path) -> None:
+    rewrite(networks, {"kind": "network"})
+    with pytest.raises(StorageError, match="is of kind network and lists 3 networks"):
+        read_bundle(networks)
+    rewrite(networks, {"kind": "networks"})
+    tensors, metadata = decode_tensors(networks / "head_2.safetensors", name="head")
+    tensors = {key: tensor.clone() for key, tensor in tensors.items()}
+    tensors["linear.bias"][0] = math.nan
+    (networks / "head_2.safetensors").write_bytes(b"".join(encode_tensors(tensors, metadata)))
+    with pytest.raises(StorageError, match=r"head_2.safetensors does not match its SHA-256"):
+        read_bundle(networks)
+    resign(networks, "head_2.safetensors")
+    with pytest.raises(StorageError, match=r"head_2.safetensors: .* holds values that no training gives"):
+        read_bundle(networks)
+    (networks / "backbone_1.safetensors").unlink()
+    with pytest.raises(StorageError, match=r"backbone_1.safetensors is missing"):
+        read_bundle(networks)

@@ -5,7 +5,7 @@ import torch
 
 from crtcore.model.backbones import build
 from crtcore.prediction.grad_cam import grad_cam
-from crtcore.prediction.network import BeatModel
+from crtcore.prediction.network import BeatModel, MeanModel
 from crtcore.prediction.predictor import BeatInputs
 
 
@@ -33,3 +33,14 @@ def test_it_leaves_no_hook_and_no_gradient_behind() -> None:
     grad_cam(model, inputs)
     assert not model.backbone.layer2._forward_hooks
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_several_networks_give_the_mean_of_their_maps() -> None:
+    model, inputs = model_and_inputs()
+    alike = grad_cam(MeanModel([model, model]), inputs)
+    assert np.allclose(alike, grad_cam(model, inputs), atol=1e-6)
+    dark = BeatModel(build(18, 1).backbone, num_leads=2, lead_fusion="concatenate").eval()
+    with torch.no_grad():
+        dark.head.mean_D.zero_()
+        dark.head.scale_D.fill_(1.0)
+    assert np.allclose(grad_cam(MeanModel([model, dark]), inputs), alike, atol=1e-6)

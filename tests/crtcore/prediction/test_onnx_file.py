@@ -9,7 +9,7 @@ import torch
 from crtcore.errors import ConfigError, StorageError
 from crtcore.model.backbones import build
 from crtcore.prediction import onnx_file
-from crtcore.prediction.network import BeatModel
+from crtcore.prediction.network import BeatModel, MeanModel
 from crtcore.prediction.onnx_file import NEEDED, TOLERANCE, require_onnx, write_onnx
 from crtcore.prediction.predictor import BeatInputs, beat_logits
 
@@ -58,3 +58,20 @@ def test_without_scalars_it_takes_images_alone_and_a_file_that_differs_is_not_ke
         with pytest.raises(StorageError, match="so no ONNX file was written; export without --onnx"):
             write_onnx(path, model, inputs)
         assert not path.exists()
+
+
+def test_several_networks_become_one_graph_that_averages(tmp_path: Path) -> None:
+    for name in NEEDED:
+        pytest.importorskip(name)
+    import onnxruntime
+
+    first, inputs = model_and_inputs()
+    second = BeatModel(build(18, 1).backbone, num_leads=2, lead_fusion="mean").eval()
+    with torch.no_grad():
+        second.head.scale_D.fill_(1.0)
+        second.head.linear.weight.normal_(std=0.1, generator=torch.Generator().manual_seed(1))
+    write_onnx(tmp_path / "model.onnx", MeanModel([first, second]), inputs)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    (logit_B,) = session.run(["logit"], {"image": inputs.image_BCFT})
+    expected_KB = [beat_logits(first, inputs), beat_logits(second, inputs)]
+    assert logit_B == pytest.approx(np.mean(expected_KB, axis=0), abs=TOLERANCE)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from crtcore.config import Experiment
 from crtcore.errors import ConfigError, StorageError, SweepError
@@ -13,6 +14,7 @@ from crtcore.prediction.bundle_file import BUNDLE_FILE, read_bundle, read_model_
 from crtcore.prediction.network import BACKBONE_FILE
 from crtcore.prediction.predictor import beat_logits, patient_probability
 from search.results.bundle import bundle_caveat, export_bundle, predict
+from search.results.exported import fold_mean
 from search.results.refit import refit
 from search.results.winner import cohort_inputs, find_winner
 from search.study.study import open_study
@@ -59,6 +61,43 @@ def test_the_model_card_has_the_corrected_auc_the_caveat_and_the_intended_use(
     assert "SIMULATED" in bundle_caveat(bundle)
     assert "Not a medical device" in card["intended_use"]
     assert (bundle / "model.onnx").stat().st_size > 1e6
+
+
+def test_the_folder_is_a_model_card_without_patients(finished: Experiment, bundle: Path) -> None:
+    page = (bundle / "README.md").read_text()
+    front = yaml.safe_load(page.split("---\n")[1])
+    board = find_winner(finished.storage, finished.name).leaderboard
+    assert board.corrected is not None and board.predictions is not None
+    value = front["model-index"][0]["results"][0]["metrics"][0]["value"]
+    assert value == pytest.approx(board.corrected.estimate, abs=1e-4)
+    assert "on new patients of the same source" in page
+    assert not any(patient_id in page for patient_id in board.predictions.patient_ids)
+    assert finished.storage not in page
+
+
+def test_the_mean_of_the_folds_is_exported_if_asked_for(
+    finished: Experiment, bundle: Path, tmp_path: Path
+) -> None:
+    sentences = export_bundle(
+        finished.storage, finished.name, tmp_path / "mean", settings=["export.networks=fold_mean"]
+    )
+    assert "the mean of the 2 networks of its folds" in sentences[0]
+    assert read_bundle(tmp_path / "mean").threshold == read_bundle(bundle).threshold
+    winner = find_winner(finished.storage, finished.name)
+    logit_B = beat_logits(fold_mean(winner), cohort_inputs(winner))
+    predictions = predict(tmp_path / "mean", records(finished))
+    for number, prediction in enumerate(predictions):
+        in_process = patient_probability(logit_B[2 * number : 2 * number + 2])
+        assert prediction.probability == pytest.approx(in_process, abs=1e-6)
+    alone = predict(bundle, records(finished))
+    assert any(a.probability != b.probability for a, b in zip(alone, predictions, strict=True))
+
+
+def test_only_settings_of_the_export_can_be_changed(finished: Experiment, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"finetune.epochs cannot be changed here, only keys of export"):
+        export_bundle(finished.storage, finished.name, tmp_path / "out", settings=["finetune.epochs=3"])
+    with pytest.raises(ConfigError, match=r"export.networks"):
+        export_bundle(finished.storage, finished.name, tmp_path / "out", settings=["export.networks=all"])
 
 
 def test_half_a_second_of_signal_is_refused_and_the_others_are_predicted(
