@@ -14,14 +14,17 @@ cohorts without a signal, the estimate was 0.52 for searches over regularisation
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from crtcore.errors import DataError
+from crtcore.evaluation.draws import Draws, draw_patients
 from crtcore.evaluation.intervals import cross_validation_factor, logit_interval
-from crtcore.evaluation.leave_pair_out import Float64Matrix, leave_pair_out, wins
+from crtcore.evaluation.leave_pair_out import Float64Matrix, leave_pair_out
 from crtcore.evaluation.metrics import FloatScores, IntLabels, auc_rows, check_scores
+from crtcore.evaluation.replay import Replay
 from crtcore.seeding import child_seed
 
 
@@ -30,7 +33,8 @@ class BbcEstimate:
     """The AUC of "run this search and keep its best": `estimate` with its 95 % interval `low` to `high`.
 
     `standard_error` is that of the estimate. The interval is symmetric on the logit scale. `naive` is the AUC
-    of the configuration that is best on all patients, measured on the same patients.
+    of the configuration that is best on all patients, measured on the same patients. `num_configurations`
+    are complete. `num_stopped` trials were stopped early, and took part in the draws that let them live.
     """
 
     estimate: float
@@ -41,6 +45,21 @@ class BbcEstimate:
     num_draws: int
     num_configurations: int
     num_patients: int
+    num_stopped: int = 0
+
+
+class SelectionRule(Protocol):
+    """How a search selects its winner, in all draws at once."""
+
+    def __call__(self, draws: Draws, score_PC: FloatScores, auc_BC: Float64Matrix) -> npt.NDArray[np.int64]:
+        """The selected column of `score_PC` in each draw. `auc_BC` is the AUC on the drawn patients, and -inf
+        where early stopping left a configuration out of the draw.
+        """
+
+
+def highest_auc(draws: Draws, score_PC: FloatScores, auc_BC: Float64Matrix) -> npt.NDArray[np.int64]:
+    """The configuration with the highest AUC; the first one if several tie."""
+    return np.asarray(auc_BC.argmax(axis=1))
 
 
 def bbc_cv(
@@ -50,14 +69,18 @@ def bbc_cv(
     num_folds: int | None = None,
     num_draws: int = 1000,
     seed: int,
+    rule: SelectionRule = highest_auc,
+    replay: Replay | None = None,
 ) -> BbcEstimate:
     """BBC-CV of the AUC for C configurations, cross-validated on the same folds of the same P patients.
 
-    `label_P` is 0/1, and `score_PC[p, c]` is the out-of-fold score of patient p by configuration c.
-    Configurations that were stopped early have no column. The estimate ignores them, which is slightly
-    optimistic if one of them would have won. The AUC is over all pairs of patients (pooled over folds). If
-    configurations tie on the drawn patients, the first one is selected. With one configuration, the estimate
-    is its AUC and the interval is DeLong's.
+    `label_P` is 0/1, and `score_PC[p, c]` is the out-of-fold score of patient p by complete configuration c.
+    The AUC is over all pairs of patients (pooled over folds). Each draw selects by `rule`. With one
+    configuration, the estimate is its AUC and the interval is DeLong's.
+
+    `replay` repeats the early stopping in each draw, and brings the trials that were stopped. Without it, the
+    estimate ignores them. It is then too high if the scheduler stopped many: complete trials were chosen by
+    their early epochs on all patients, the left-out ones included.
 
     `num_folds` is the number of folds of the scores, and the variance is widened for it
     (`cross_validation_factor`). For trained models, the interval covered the truth in 85-88 % without it and
@@ -75,10 +98,13 @@ def bbc_cv(
             f"only one of the cohort's {num_patients} patients has label {int(num_positive < 2)}; the "
             "selection-corrected estimate needs two or more patients of each outcome"
         )
-    rng = np.random.default_rng(child_seed(seed, "bbc_cv"))
-    positive_BP, negative_BP = (_draws(num, num_draws, rng) for num in (num_positive, num_negative))
-    picked_B = _picks(label_P, score_PC, positive_BP, negative_BP)
-    estimate, variance = leave_pair_out(label_P, score_PC, picked_B, positive_BP, negative_BP)
+    draws = draw_patients(label_P, num_draws, np.random.default_rng(child_seed(seed, "bbc_cv")))
+    every_PC = score_PC if replay is None else np.hstack([score_PC, replay.score_PC])
+    auc_BC = draws.aucs(every_PC)
+    if replay is not None:
+        auc_BC = np.where(replay.candidates(draws, num_configurations), auc_BC, -np.inf)
+    picked_B = rule(draws, every_PC, auc_BC)
+    estimate, variance = leave_pair_out(label_P, every_PC, picked_B, draws.positive_BP, draws.negative_BP)
     variance *= cross_validation_factor(num_folds)
     interval = logit_interval(estimate, variance, num_pairs=min(num_negative, num_positive))
     return BbcEstimate(
@@ -90,25 +116,5 @@ def bbc_cv(
         num_draws=num_draws,
         num_configurations=num_configurations,
         num_patients=num_patients,
+        num_stopped=0 if replay is None else replay.score_PC.shape[1],
     )
-
-
-def _draws(num_patients: int, num_draws: int, rng: np.random.Generator) -> Float64Matrix:
-    """How often each patient of one class is drawn, shape (draws, patients)."""
-    share_P = np.full(num_patients, 1 / num_patients)
-    return rng.multinomial(num_patients, share_P, size=num_draws).astype(np.float64)
-
-
-def _picks(
-    label_P: IntLabels, score_PC: FloatScores, positive_BP: Float64Matrix, negative_BP: Float64Matrix
-) -> npt.NDArray[np.int64]:
-    """The configuration with the highest AUC on each draw's patients."""
-    best_B = np.full(len(positive_BP), -1.0)
-    picked_B = np.zeros(len(positive_BP), dtype=np.int64)
-    for number, score_P in enumerate(score_PC.T):
-        # Sums of halves are exact, so equal AUCs compare as equal.
-        wins_B = np.einsum("bn,bn->b", positive_BP @ wins(label_P, score_P), negative_BP)
-        better_B = wins_B > best_B
-        best_B[better_B] = wins_B[better_B]
-        picked_B[better_B] = number
-    return picked_B

@@ -5,14 +5,12 @@ writes each decision to the study. If the driver dies between that write and the
 lets the trial continue when it is asked again. Here only the curves count, so the answer is always the same.
 """
 
-import binascii
-import math
 import statistics
 from bisect import insort
 from collections import defaultdict
 from collections.abc import Mapping
-from functools import cached_property
 
+from crtcore.evaluation.early_stopping import bracket_of, is_rung
 from crtcore.searchconfig import SchedulerConfig
 
 Curve = Mapping[int, float]  # epoch -> value, higher is better
@@ -57,41 +55,17 @@ class Pruner:
                 return False
 
     def _is_behind(self, curve: Curve, bracket: int) -> bool:
-        """Asynchronous successive halving: rungs are at grace_epochs * reduction_factor ** (bracket + k)
-        epochs. At a rung a trial continues if it is among the best 1 / reduction_factor of all trials that
-        reached it. The best trial always continues.
+        """Asynchronous successive halving: at a rung a trial continues if it is among the best
+        1 / reduction_factor of all trials that reached it.
         """
-        factor, epoch = self._scheduler.reduction_factor, max(curve)
-        rung = self._scheduler.grace_epochs * factor**bracket
-        while rung < epoch:
-            rung *= factor
-        if rung != epoch:
+        epoch = max(curve)
+        if not is_rung(self._scheduler, bracket, epoch):
             return False
         values = self._values[bracket, epoch]
-        return curve[epoch] < values[-max(1, len(values) // factor)]
+        return curve[epoch] < values[-max(1, len(values) // self._scheduler.reduction_factor)]
 
     def _bracket(self, number: int) -> int:
-        """Hyperband's bracket of a trial; 0 for other schedulers. A hash of the trial's number chooses it, in
-        proportion to the trials that each bracket should get. Optuna's HyperbandPruner does the same.
-        """
-        if self._scheduler.name != "hyperband":
-            return 0
-        place = binascii.crc32(f"{self._name}_{number}".encode()) % sum(self._shares)
-        bracket = 0
-        while place >= self._shares[bracket]:
-            place -= self._shares[bracket]
-            bracket += 1
-        return bracket
-
-    @cached_property
-    def _shares(self) -> list[int]:
-        scheduler = self._scheduler
-        span = max(1.0, self._num_epochs / scheduler.grace_epochs)
-        num_brackets = math.floor(math.log(span, scheduler.reduction_factor)) + 1
-        return [
-            math.ceil(num_brackets * scheduler.reduction_factor**left / (left + 1))
-            for left in reversed(range(num_brackets))
-        ]
+        return bracket_of(self._scheduler, self._name, number, num_epochs=self._num_epochs)
 
     def _is_below_median(self, curve: Curve) -> bool:
         """Whether the best value so far is worse than what half of the complete trials had by this epoch."""

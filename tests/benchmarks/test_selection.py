@@ -1,7 +1,16 @@
 import numpy as np
 from sklearn.linear_model import Ridge
 
-from benchmarks.selection import LABELS, SETTINGS, coverage, percentile_interval, ridge, study, trained_study
+from benchmarks.selection import (
+    LABELS,
+    SETTINGS,
+    coverage,
+    percentile_interval,
+    pruned_goals,
+    ridge,
+    study,
+    trained_study,
+)
 
 
 def test_the_dual_ridge_is_ridge_regression() -> None:
@@ -35,3 +44,24 @@ def test_the_percentile_interval_of_one_configuration_is_around_its_auc() -> Non
 def test_coverage_is_the_share_of_intervals_with_the_truth() -> None:
     column = {"low": np.array([0.1, 0.4, 0.6]), "high": np.array([0.5, 0.6, 0.7])}
     assert coverage(column, "", 0.5) == 0.6667
+
+
+def test_the_goals_are_the_worse_of_both_truths() -> None:
+    def studies(truth: float, estimate: float) -> list[dict[str, float]]:
+        one = {"truth": truth, "estimate": estimate, "low": truth - 0.1, "high": truth + 0.1}
+        peers = {
+            f"{peer}{end}": truth + shift
+            for peer in ("ignored", "complete_only")
+            for end, shift in (("", 0.05), ("_low", 0.01), ("_high", 0.2))
+        }
+        return [one | peers | {"naive": 0.8, "complete_trials": 9.0}]
+
+    goals = pruned_goals(
+        {
+            f"pruned_{truth}_{kind}": some
+            for truth, some in {"null": studies(0.5, 0.49), "070": studies(0.7, 0.703)}.items()
+            for kind in ("independent", "correlated")
+        }
+    )
+    assert (goals["bias_pruned"], goals["bias_pruned_070"], goals["coverage_pruned"]) == (-0.01, 0.003, 1.0)
+    assert (goals["bias_pruned_ignored"], goals["coverage_pruned_ignored"]) == (0.05, 0.0)
