@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy.stats import norm
 
 from crtcore.evaluation.draws import Draws
-from crtcore.evaluation.metrics import auc_rows
+from crtcore.evaluation.metrics import FloatScores, auc_rows
 from crtcore.evaluation.replay import Replay, ReplayedTrial
 from crtcore.evaluation.selection import BbcEstimate, SelectionRule, bbc_cv, highest_auc
 from crtcore.searchconfig import SchedulerConfig
@@ -66,7 +66,7 @@ def pruned_study(setting: PrunedSetting, seed: int, num_draws: int, num_trials: 
     search = pruned_search(setting, scheduler_of(setting.scheduler), num_trials=num_trials, seed=seed)
     num_complete = search.score_PC.shape[1]
 
-    def complete_only(draws: Draws, score_PC: Scores, auc_BC: Scores) -> npt.NDArray[np.int64]:
+    def complete_only(draws: Draws, score_PC: FloatScores, auc_BC: Scores) -> npt.NDArray[np.int64]:
         return np.asarray(auc_BC[:, :num_complete].argmax(axis=1))
 
     def corrected(replay: Replay | None, rule: SelectionRule = highest_auc) -> BbcEstimate:
@@ -131,7 +131,9 @@ def _curves(setting: PrunedSetting, num_trials: int, rng: np.random.Generator) -
 
     def noise() -> Scores:
         shared_P1, own_PT = rng.standard_normal((len(LABELS), 1)), rng.standard_normal(shape)
-        return np.sqrt(setting.correlation) * shared_P1 + np.sqrt(1 - setting.correlation) * own_PT
+        return np.asarray(
+            np.sqrt(setting.correlation) * shared_P1 + np.sqrt(1 - setting.correlation) * own_PT
+        )
 
     final_PT = noise() + LABELS[:, None] * np.sqrt(2) * norm.ppf(setting.auc)
     initial_PT = noise()
@@ -144,7 +146,7 @@ def _curves(setting: PrunedSetting, num_trials: int, rng: np.random.Generator) -
 
 
 def _run(
-    scheduler: SchedulerConfig, value_ET: Mapping[int, npt.NDArray[np.float64]], num_trials: int
+    scheduler: SchedulerConfig, value_ET: Mapping[int, FloatScores], num_trials: int
 ) -> list[dict[int, int]]:
     """The place of each report among all reports, by epoch, for each trial."""
     pruner = Pruner(scheduler, name="sweep", num_epochs=NUM_EPOCHS)

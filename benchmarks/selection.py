@@ -205,7 +205,7 @@ def pruned_summary(column: dict[str, npt.NDArray[np.float64]]) -> dict[str, floa
 
 def pruned_goals(studies: dict[str, list[dict[str, float]]]) -> dict[str, float]:
     """Bias and coverage of successive halving by truth, and the worse of each; without the replay too."""
-    found = {}
+    found: dict[str, float] = {}
     for truth in ("null", "070"):
         both = studies[f"pruned_{truth}_independent"] + studies[f"pruned_{truth}_correlated"]
         metrics = pruned_summary(columns(both))

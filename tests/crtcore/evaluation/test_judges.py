@@ -59,7 +59,8 @@ def test_same_decisions_as_the_pruner(
         if not halves or is_rung(scheduler, brackets[event[0]], event[1]) or event[1] == NUM_EPOCHS
     ]
     rungs = Counter((brackets[trial], epoch) for trial, epoch in judged)
-    judge: Judge = {"median": Median(scheduler), "none": Never()}.get(name, Halving(scheduler, rungs))
+    judges: dict[str, Judge] = {"median": Median(scheduler), "none": Never()}
+    judge = judges.get(name) or Halving(scheduler, rungs)
     lives_BT = np.ones((NUM_DRAWS, num_trials), dtype=bool)
     found: list[set[tuple[int, int]]] = [set() for _ in range(NUM_DRAWS)]
     for trial, epoch in judged:
