@@ -20,10 +20,11 @@ BoolVector = npt.NDArray[np.bool_]
 class Judge(Protocol):
     """It gets the reports of all trials in order."""
 
+    def add(self, trial: int, bracket: int, epoch: int, value_B: Float64Vector) -> None:
+        """Add a report, which is -inf in the draws that stopped the trial before."""
+
     def is_out(self, trial: int, bracket: int, epoch: int, value_B: Float64Vector) -> BoolVector:
-        """Add a report, which is -inf in the draws that stopped the trial before. Whether the trial stops
-        here in each draw.
-        """
+        """Whether the trial stops in each draw after this report, which was added."""
 
     def complete(self, trial: int, is_complete_B: BoolVector) -> None:
         """The trial's last report was added; in these draws it ran to its end."""
@@ -40,12 +41,15 @@ class Halving:
         self._value_NB: dict[tuple[int, int], Float64Vector] = {}
         self._num_added: dict[tuple[int, int], int] = defaultdict(int)
 
-    def is_out(self, trial: int, bracket: int, epoch: int, value_B: Float64Vector) -> BoolVector:
+    def add(self, trial: int, bracket: int, epoch: int, value_B: Float64Vector) -> None:
         rung = bracket, epoch
         if rung not in self._value_NB:
             self._value_NB[rung] = np.full((self._num_reports[rung], len(value_B)), -np.inf)
         self._value_NB[rung][self._num_added[rung]] = value_B
         self._num_added[rung] += 1
+
+    def is_out(self, trial: int, bracket: int, epoch: int, value_B: Float64Vector) -> BoolVector:
+        rung = bracket, epoch
         value_NB = self._value_NB[rung][: self._num_added[rung]]
         num_reached_B = (value_NB > -np.inf).sum(axis=0)
         num_better_B = (value_NB > value_B).sum(axis=0)
@@ -66,9 +70,11 @@ class Median:
         self._complete_NB: dict[int, Float64Vector] = {}
         self._num_complete_B: npt.NDArray[np.int64] | None = None
 
-    def is_out(self, trial: int, bracket: int, epoch: int, value_B: Float64Vector) -> BoolVector:
+    def add(self, trial: int, bracket: int, epoch: int, value_B: Float64Vector) -> None:
         self._curve[trial][epoch] = value_B
-        best_B = self._best_B[trial] = np.maximum(self._best_B.get(trial, value_B), value_B)
+        self._best_B[trial] = np.maximum(self._best_B.get(trial, value_B), value_B)
+
+    def is_out(self, trial: int, bracket: int, epoch: int, value_B: Float64Vector) -> BoolVector:
         if epoch < self._scheduler.grace_epochs or epoch not in self._complete_NB:
             return np.zeros(len(value_B), dtype=bool)
         value_NB = self._complete_NB[epoch]
@@ -77,7 +83,7 @@ class Median:
         is_judged_B = (num_B > 0) & (self._num_complete_B >= self._scheduler.startup_trials)
         middle_2B = [np.maximum(num_B - 1, 0) // 2, np.minimum(num_B // 2, len(value_NB) - 1)]
         median_B = np.take_along_axis(value_NB, np.stack(middle_2B), axis=0).mean(axis=0)
-        return np.asarray(is_judged_B & (best_B < median_B))
+        return np.asarray(is_judged_B & (self._best_B[trial] < median_B))
 
     def complete(self, trial: int, is_complete_B: BoolVector) -> None:
         if self._num_complete_B is None:
@@ -91,6 +97,9 @@ class Median:
 
 class Never:
     """No early stopping."""
+
+    def add(self, trial: int, bracket: int, epoch: int, value_B: Float64Vector) -> None:
+        """Nothing."""
 
     def is_out(self, trial: int, bracket: int, epoch: int, value_B: Float64Vector) -> BoolVector:
         return np.zeros(len(value_B), dtype=bool)

@@ -38,26 +38,30 @@ BoolMatrix = npt.NDArray[np.bool_]
 class ReplayedTrial:
     """One trial of a sweep.
 
-    `score_RP` are its out-of-fold scores by epoch; only their order within a repeat counts. `order` is the
-    place of each report among all reports of the sweep. `column` is the configuration of a complete trial.
+    `score_RP` are its out-of-fold scores by epoch; only their order within a repeat counts. `order` are
+    the places of each epoch's reports among all reports of the sweep; a trial that was resumed reports an
+    epoch again, and is judged again. `column` is the configuration of a complete trial.
     `is_judged` is false for a trial that the scheduler could not stop.
     """
 
     number: int
     ending: Literal["complete", "stopped", "failed"]
     score_RP: Mapping[int, FloatScores]
-    order: Mapping[int, int]
+    order: Mapping[int, Sequence[int]]
     column: int | None = None
     is_judged: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Report:
-    """A report of trial `trial` (its place in the list of trials), which may be a continued one."""
+    """A report of trial `trial` (its place in the list of trials), which may be a continued one or a second
+    one of the same epoch.
+    """
 
     trial: int
     epoch: int
     score_RP: FloatScores
+    is_first: bool
 
 
 class Replay:
@@ -92,6 +96,11 @@ class Replay:
             else np.empty((fold_RP.shape[1], 0))
         )
         self._reports = self._in_order(continued)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The trial of each column of `score_PC`."""
+        return tuple(self._trials[place].number for place in self._stopped)
 
     def candidates(self, draws: Draws, num_complete: int) -> BoolMatrix:
         """Whether each configuration, complete ones first, runs to its end in each draw, shape (B, C). If a
@@ -138,8 +147,14 @@ class Replay:
         for place, trial in enumerate(self._trials):
             for epoch, score_RP in (*trial.score_RP.items(), *continued.get(place, {}).items()):
                 if self._decides(self._brackets[place], epoch):
-                    when = trial.order[min(epoch, max(trial.order))]
-                    found.append(((when, epoch), _Report(trial=place, epoch=epoch, score_RP=score_RP)))
+                    places = trial.order.get(epoch, trial.order[max(trial.order)][-1:])
+                    found += [
+                        (
+                            (when, epoch),
+                            _Report(trial=place, epoch=epoch, score_RP=score_RP, is_first=when == places[0]),
+                        )
+                        for when in places
+                    ]
         return [report for _, report in sorted(found, key=lambda each: each[0])]
 
     def _finished(self, draws: Draws) -> BoolMatrix:
@@ -152,6 +167,8 @@ class Replay:
             place = report.trial
             lives_B = lives_BT[:, place]
             value_B = np.where(lives_B, value_of(report.score_RP), -np.inf)
+            if report.is_first:
+                judge.add(place, self._brackets[place], report.epoch, value_B)
             is_out_B = judge.is_out(place, self._brackets[place], report.epoch, value_B)
             if report.epoch == self._num_epochs:
                 finished_BT[:, place] = lives_B
@@ -163,7 +180,11 @@ class Replay:
     def _judge(self) -> Judge:
         match self._scheduler.name:
             case "asha" | "hyperband":
-                rungs = ((self._brackets[report.trial], report.epoch) for report in self._reports)
+                rungs = (
+                    (self._brackets[report.trial], report.epoch)
+                    for report in self._reports
+                    if report.is_first
+                )
                 return Halving(self._scheduler, Counter(rungs))
             case "median":
                 return Median(self._scheduler)

@@ -68,6 +68,7 @@ def gather(storage: str, name: str, *, on_progress: OnProgress = lambda what, do
             case_mix=_case_mix(label_P, winner.base.cohort.class_names),
             pretrained=winner.is_pretrained,
         ),
+        *([] if board.seen is None else [board.seen.sentence()]),
         *_data_sentences(board.findings),
     )
     sharing, hours_saved = sharing_table(board, winner.store)
@@ -105,6 +106,7 @@ def gather(storage: str, name: str, *, on_progress: OnProgress = lambda what, do
             "findings": board.findings,
             "sentences": list(sentences),
             "corrected": asdict(winner.corrected),
+            "correction_saw": None if board.seen is None else board.seen.as_json(),
             "permutation_test": asdict(test),
             "winner": winner.row.as_json(),
             "performance": asdict(metrics),

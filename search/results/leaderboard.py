@@ -17,6 +17,7 @@ from crtcore.stages.stage import StageKey
 from crtcore.stages.store import StageStore
 from search.results.out_of_fold import AlignedPredictions, read_aligned
 from search.results.rules import Rules, compare_rules, no_rules
+from search.results.search_replay import Seen, seen_of
 from search.study.attributes import DATA_FINDINGS, REASON, SECONDS, STAGES
 from search.study.config import stored_experiment
 from search.study.folder import stage_store
@@ -69,7 +70,8 @@ class Leaderboard:
     from them, and `rules` compares the best trial with the rules. All are None while no trial is complete.
     `caveat` is what must be said about the data; it may be empty. `experiment` is the sweep's config, None
     while no trial is complete or if it cannot be read.
-    `findings` are what the review of the recordings found, None if the sweep ran before there was one.
+    `findings` are what the review of the recordings found, None if the sweep ran before there was one. `seen`
+    is how many trials the corrected estimate saw, None while no trial is complete.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Leaderboard:
     caveat: str = ""
     experiment: Experiment | None = None
     findings: tuple[str, ...] | None = None
+    seen: Seen | None = None
 
     @property
     def best(self) -> Row | None:
@@ -122,6 +125,7 @@ class Leaderboard:
                 f"best pooled AUC that the search saw, {corrected.naive:.3f}, is partly "
                 f"luck.{_beside_chance(corrected)}"
             ),
+            *([self.seen.sentence()] if self.seen else []),
             *([self.caveat] if self.caveat else []),
             *(f"Found in the recordings: {finding}" for finding in self.findings or ()),
         )
@@ -136,6 +140,7 @@ class Leaderboard:
             "name": self.name,
             "best": None if best is None else best.number,
             "corrected": None if self.corrected is None else asdict(self.corrected),
+            "correction_saw": None if self.seen is None else self.seen.as_json(),
             "baselines": None if self.rules is None else self.rules.as_json(),
             "caveat": self.caveat,
             "findings": self.findings,
@@ -154,21 +159,21 @@ def build_leaderboard(storage: str, name: str) -> Leaderboard:
     If the config cannot be read, the ranking stands without rules. SweepError if there is no such sweep;
     otherwise raises the errors of `rank`.
     """
-    board = rank(open_study(storage, name, create=False), stage_store(storage))
-    if board.best is None:
-        return board
+    study, store = open_study(storage, name, create=False), stage_store(storage)
+    if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        return rank(study, store)
     try:
         experiment = stored_experiment(storage, name)
     except CrtError as error:
-        return replace(board, rules=no_rules(error))
-    return with_rules(board, experiment)
+        return replace(rank(study, store), rules=no_rules(error))
+    return with_rules(rank(study, store, experiment), experiment)
 
 
-def rank(study: optuna.Study, store: StageStore) -> Leaderboard:
-    """The trials of a study, without rules.
+def rank(study: optuna.Study, store: StageStore, experiment: Experiment | None = None) -> Leaderboard:
+    """The trials of a study, without rules. Without the sweep's experiment, early stopping is not replayed.
 
     Trials that share one finetune stage are one configuration and count once in the corrected estimate.
-    Pruned and failed trials have no final predictions, so they are not part of it. SweepError if the trials
+    SweepError if the trials
     were not scored on the same folds; StorageError if the predictions of a complete trial are missing.
     """
     trials = study.get_trials(deepcopy=False)
@@ -179,11 +184,17 @@ def rank(study: optuna.Study, store: StageStore) -> Leaderboard:
     )
     if board.best is None:
         return board
-    predictions = read_aligned(store, _digests(rows))
+    digests = _digests(rows)
+    predictions = read_aligned(store, digests)
+    seen = seen_of(study, store, predictions, digests, experiment, seed=DRAWS_SEED)
     corrected = bbc_cv(
-        predictions.label_P, predictions.scores(), num_folds=predictions.num_folds, seed=DRAWS_SEED
+        predictions.label_P,
+        predictions.scores(),
+        num_folds=predictions.num_folds,
+        seed=DRAWS_SEED,
+        replay=seen.replay,
     )
-    return replace(board, predictions=predictions, corrected=corrected)
+    return replace(board, predictions=predictions, corrected=corrected, seen=seen)
 
 
 def with_rules(board: Leaderboard, experiment: Experiment) -> Leaderboard:

@@ -276,7 +276,7 @@ class Session:
         attributes = run.account(self._store, gpus=self._budget.gpus)
         if state == TrialState.FAIL:
             attributes |= REASON.item(reason)
-        self._ledger.finish(number, state, values, attributes)
+        self._ledger.finish(number, state, values, attributes, run.ranks)
         if self._experiment.search.wall_clock is not None:
             self._ledger.write_elapsed(self._budget.elapsed_s)
         if state == TrialState.COMPLETE:

@@ -91,6 +91,14 @@ class Run:
         return REUSED.of(self.trial) or []
 
     @property
+    def ranks(self) -> dict[str, str]:
+        """The order of the patients after each epoch of the stage finetune."""
+        reports = self.reports.items()
+        return {
+            str(epoch): each.ranks for (stage, epoch), each in reports if stage == "finetune" and each.ranks
+        }
+
+    @property
     def computed_s(self) -> float:
         """Seconds that its reported epochs took. An epoch that is reported twice counts once."""
         return sum(report.seconds for report in self.reports.values() if report.stage not in self.reused)

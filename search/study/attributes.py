@@ -82,7 +82,13 @@ SAVED_SECONDS: Final = TrialAttribute[float]("saved_seconds", 0.0)  # what the r
 GPU_SECONDS: Final = TrialAttribute[float]("gpu_seconds", 0.0)
 REASON: Final = TrialAttribute[str | None]("reason", None)  # why it failed
 
+# System attributes, because they are no use in a table of trials.
 GENERATION: Final = "cma:generation"  # a system attribute of a trial that CMA-ES proposed
+# Pairs of an epoch and the place of its report among all reports of the sweep. A trial that was resumed
+# reports its newest epoch again, and is judged again.
+REPORTS: Final = "crtsearch:reports"
+# Of a trial that ended before its last epoch: the order of the patients by epoch, as `epoch_ranks.py` writes.
+RANKS: Final = "crtsearch:ranks"
 _ARTIFACT: Final = "artifacts:"  # Optuna's prefix for the system attributes that name a trial's artifacts
 
 
@@ -95,6 +101,18 @@ def generation_of(trial: "FrozenTrial") -> int | None:
 def write_generation(study: "Study", trial: "FrozenTrial", generation: int) -> None:
     """Store the generation of CMA-ES that a trial belongs to."""
     study._storage.set_trial_system_attr(trial._trial_id, GENERATION, generation)
+
+
+def reports_of(trial: "FrozenTrial") -> tuple[tuple[int, int], ...]:
+    """Each report of a trial: the epoch, and the place among all reports of the sweep. Empty in trials of
+    versions that did not keep it.
+    """
+    return tuple((epoch, place) for epoch, place in trial.system_attrs.get(REPORTS, ()))
+
+
+def ranks_of(trial: "FrozenTrial") -> dict[int, str]:
+    """The order of the patients after each epoch of a trial that ended early, as text, if it was kept."""
+    return {int(epoch): text for epoch, text in trial.system_attrs.get(RANKS, {}).items()}
 
 
 def artifact_item(artifact_id: str, meta: str) -> dict[str, str]:

@@ -14,7 +14,16 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from search.study.attributes import ELAPSED_S, ENDED_BY, GPU_SECONDS, REUSED, EndedBy
+from search.study.attributes import (
+    ELAPSED_S,
+    ENDED_BY,
+    GPU_SECONDS,
+    RANKS,
+    REPORTS,
+    REUSED,
+    EndedBy,
+    reports_of,
+)
 from search.study.study import transaction
 
 
@@ -37,6 +46,8 @@ class Ledger:
         self.gpu_s = sum(GPU_SECONDS.of(trial) for trial in self.trials.values())
         self.num_finished = sum(trial.state.is_finished() for trial in self.trials.values())
         self.elapsed_s = ELAPSED_S.of(study)
+        places = (place for trial in self.trials.values() for _, place in reports_of(trial))
+        self._num_reports = 1 + max(places, default=-1)
 
     def __len__(self) -> int:
         """The number of trials in any state."""
@@ -65,9 +76,18 @@ class Ledger:
         return trial
 
     def report(self, number: int, epoch: int, value: float) -> bool:
-        """Add a point to a trial's curve; False if it is there already."""
+        """Add a point to a trial's curve; False if it is there already.
+
+        Either way the place of the report among all reports is kept, because the pruner's decisions depend on
+        their order.
+        """
         trial = self.trials[number]
-        if epoch in trial.intermediate_values:
+        curve = trial.intermediate_values
+        if not curve or epoch >= max(curve):
+            reports = [*reports_of(trial), (epoch, self._num_reports)]
+            self._set_system_attribute(trial, REPORTS, reports)
+            self._num_reports += 1
+        if epoch in curve:
             return False
         # Optuna's Trial.report refuses curves in studies with several objectives.
         self._storage.set_trial_intermediate_value(trial._trial_id, epoch, value)
@@ -80,12 +100,16 @@ class Ledger:
         state: TrialState,
         values: Sequence[float] | None,
         attributes: Mapping[str, Any],
+        ranks: Mapping[str, str] | None = None,
     ) -> None:
         """Set a trial COMPLETE, PRUNED or FAIL. As in Optuna, the value of a pruned trial is the last of its
-        curve. Attributes are written first, because Optuna refuses to change a finished trial.
+        curve. Attributes are written first, because Optuna refuses to change a finished trial. `ranks` are
+        the order of the patients by epoch; those of a complete trial lie in its finetune stage.
         """
         trial = self.trials[number]
         self._set_attributes(trial, attributes)
+        if state != TrialState.COMPLETE and ranks:
+            self._set_system_attribute(trial, RANKS, dict(ranks))
         curve = trial.intermediate_values
         if state == TrialState.PRUNED and curve and len(self.study.directions) == 1:
             values = [curve[max(curve)]]
@@ -119,6 +143,10 @@ class Ledger:
         trial.state = state
         if values is not None:
             trial.values = list(values)
+
+    def _set_system_attribute(self, trial: FrozenTrial, name: str, value: Any) -> None:
+        self._storage.set_trial_system_attr(trial._trial_id, name, value)
+        trial.system_attrs = {**trial.system_attrs, name: value}
 
     def _set_attributes(self, trial: FrozenTrial, attributes: Mapping[str, Any]) -> None:
         for name, value in attributes.items():

@@ -117,7 +117,7 @@ def run_sweep(
             address=address,
             on_progress=on_progress,
         )
-        board = with_rules(rank(study, store), experiment)
+        board = with_rules(rank(study, store, experiment), experiment)
     write_note(experiment.storage, experiment.name, board)
     if searched_s:
         refit_if_cheap(

@@ -30,7 +30,8 @@ logger = logging.getLogger(__name__)
 class EpochReport:
     """One finished epoch of a stage, counted from 1. `num_images` is how many images it processed.
 
-    `note` tells the user what happened before this epoch; it is "" if nothing did.
+    `note` tells the user what happened before this epoch; it is "" if nothing did. `ranks` is the order of
+    the patients after it (`finetuning/epoch_ranks.py`); it is "" in other stages and older histories.
     """
 
     stage: str
@@ -40,6 +41,7 @@ class EpochReport:
     num_images: int
     seconds: float
     note: str = ""
+    ranks: str = ""
 
 
 class Learner(Protocol):
@@ -59,6 +61,7 @@ def fit(
     *,
     num_epochs: int,
     finish: Callable[[list[EpochReport]], None],
+    ranks: Callable[[], str] = str,
 ) -> Iterator[EpochReport]:
     """Train for `num_epochs`. Resumes after the last finished epoch of an interrupted run of the same stage.
 
@@ -66,8 +69,8 @@ def fit(
     only when the next report is asked for: a trial that is stopped after an epoch does not resume, and its
     state may be hundreds of megabytes. After the last epoch, `finish` gets all reports and commits the stage.
     The last report is yielded after that, so a caller that stops there has the committed stage. If the
-    progress file is damaged, the stage starts again from epoch 1, and its first report says so. Raises
-    DivergedError if the loss is not finite.
+    progress file is damaged, the stage starts again from epoch 1, and its first report says so.
+    `ranks` gives those of the epoch that just ended. Raises DivergedError if the loss is not finite.
     """
     reports, note = _resume(store, stage, learner)
     yield from reports
@@ -83,6 +86,7 @@ def fit(
             num_images=num_images,
             seconds=time.monotonic() - start_s,
             note=note,
+            ranks=ranks(),
         )
         note = ""
         reports.append(report)
@@ -123,8 +127,9 @@ def require_finite(value: float | Tensor, stage: Stage, epoch: int) -> None:
 
 
 def encode_history(reports: list[EpochReport]) -> list[dict[str, Any]]:
-    """Reports as JSON values."""
-    return [asdict(report) for report in reports]
+    """Reports as JSON values, without the ranks of stages that have none."""
+    found = [asdict(report) for report in reports]
+    return [{key: value for key, value in report.items() if key != "ranks" or value} for report in found]
 
 
 def decode_history(history: list[dict[str, Any]]) -> list[EpochReport]:

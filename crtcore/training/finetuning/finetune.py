@@ -23,6 +23,7 @@ from crtcore.training.engine.device import on_device_if_it_fits, precision_ident
 from crtcore.training.engine.epochs import EpochReport, fit
 from crtcore.training.finetuning.commit import commit_finetune, committed_reports
 from crtcore.training.finetuning.cross_validation import CrossValidation, RepeatedFolds, fit_classifiers
+from crtcore.training.finetuning.epoch_ranks import encode_ranks
 from crtcore.training.finetuning.features import features_stage, load_activations
 from crtcore.training.finetuning.patients import PatientBeats, patient_beats
 from crtcore.training.finetuning.predictions import OutOfFold
@@ -83,6 +84,7 @@ def run_finetune(
         learner,
         num_epochs=experiment.finetune.epochs,
         finish=lambda reports: _commit(store, stage, beats, learner.out_of_fold, reports),
+        ranks=lambda: encode_ranks(learner.out_of_fold),
     )
 
 
@@ -142,6 +144,7 @@ def _fit_classifiers(
         metrics=metrics,
         num_images=num_beats * beats.num_leads,
         seconds=time.monotonic() - start_s,
+        ranks=encode_ranks(found),
     )
     _commit(store, stage, beats, found, [report])
     return report

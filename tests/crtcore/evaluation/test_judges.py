@@ -66,6 +66,7 @@ def test_same_decisions_as_the_pruner(
     for trial, epoch in judged:
         lives_B = lives_BT[:, trial].copy()
         value_B = np.where(lives_B, value_BTE[:, trial, epoch - 1], -np.inf)
+        judge.add(trial, brackets[trial], epoch, value_B)
         is_out_B = judge.is_out(trial, brackets[trial], epoch, value_B)
         if epoch == NUM_EPOCHS:
             judge.complete(trial, lives_B)

@@ -1,5 +1,6 @@
 """Replayed early stopping: on the patients as they are it stops what was stopped, and it removes the bias."""
 
+import dataclasses
 from typing import Literal
 
 import numpy as np
@@ -81,7 +82,7 @@ def trial(
         epoch: np.concatenate([np.arange(46) < round(46 * auc), np.full(25, 0.5)])[None]
         for epoch, auc in aucs.items()
     }
-    order = {epoch: 10 * number + epoch for epoch in aucs}
+    order = {epoch: [10 * number + epoch] for epoch in aucs}
     return ReplayedTrial(
         number=number, ending=ending, score_RP=score_RP, order=order, column=column, is_judged=is_judged
     )
@@ -127,3 +128,23 @@ def test_two_trials_of_one_configuration_make_one_candidate() -> None:
 def test_without_a_scheduler_all_trials_are_candidates() -> None:
     found = replay_of(trial(0, "complete", GOOD, 0), trial(1, "complete", POOR, 1), name="none")
     assert candidates(found, 2) == [True, True]
+
+
+@pytest.mark.parametrize("name", ["asha", "median"])
+def test_a_resumed_trial_is_judged_again_by_what_is_known_then(name: str) -> None:
+    """It reported epoch 1 first of all, and again after a better trial was complete."""
+    scheduler = SchedulerConfig.model_validate(
+        {"name": name, "grace_epochs": 1, "reduction_factor": 2, "startup_trials": 1}
+    )
+    better, poor = trial(1, "complete", GOOD, 0), trial(0, "complete", POOR, 1)
+    found = []
+    for places in ([1], [1, 30]):
+        later = {1: places, 2: [40], 4: [41]}
+        trials = (better, dataclasses.replace(poor, order=later, score_RP=poor.score_RP))
+        replay = Replay(
+            scheduler, trials, name="sweep", num_epochs=4, fold_RP=np.zeros((1, 71), dtype=np.int64), seed=0
+        )
+        reports = [(report.trial, report.epoch, report.is_first) for report in replay._reports]
+        assert reports.count((1, 1, False)) == len(places) - 1
+        found.append(replay._finished(AS_IT_IS)[0].tolist())
+    assert found[1] == [True, False]

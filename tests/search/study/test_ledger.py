@@ -16,6 +16,8 @@ from search.study.attributes import (
     REUSED,
     STAGES,
     TrialAttribute,
+    ranks_of,
+    reports_of,
 )
 from search.study.ledger import Ledger
 from search.study.study import Direction, open_study
@@ -42,6 +44,7 @@ def said(trial: FrozenTrial) -> tuple[Any, ...]:
         trial.values,
         trial.intermediate_values,
         trial.user_attrs,
+        trial.system_attrs,
     )
 
 
@@ -163,3 +166,30 @@ def test_an_interrupted_transaction_leaves_nothing_in_the_study(tmp_path: Path) 
         interrupted()
     (trial,) = study.get_trials()
     assert (trial.state, trial.user_attrs) == (TrialState.WAITING, {})
+
+
+def test_the_order_of_reports_is_kept_over_drivers_and_includes_repeated_reports(study: optuna.Study) -> None:
+    ledger = Ledger(study)
+    for number in range(2):
+        ledger.add(waiting(), STAGES.item(DIGESTS))
+        ledger.start(number, [])
+    assert ledger.report(0, 1, 0.6) and ledger.report(1, 1, 0.5) and ledger.report(0, 2, 0.7)
+    ledger = Ledger(study)  # the first driver died
+    assert not ledger.report(0, 1, 0.6)  # a resumed trial passed this epoch
+    assert not ledger.report(0, 2, 0.7)  # and is judged again after this one
+    assert ledger.report(1, 2, 0.8)
+    trials = study.get_trials()
+    assert [reports_of(trial) for trial in trials] == [((1, 0), (2, 2), (2, 3)), ((1, 1), (2, 4))]
+    assert_same(ledger)
+
+
+def test_ranks_are_kept_of_trials_that_end_early(study: optuna.Study) -> None:
+    ledger = Ledger(study)
+    states = (TrialState.PRUNED, TrialState.FAIL, TrialState.COMPLETE)
+    for number, state in enumerate(states):
+        ledger.add(waiting(), STAGES.item(DIGESTS))
+        ledger.start(number, [])
+        ledger.report(number, 1, 0.6)
+        ledger.finish(number, state, [0.6] if state == TrialState.COMPLETE else None, {}, {"1": "key:AAEC"})
+    assert [ranks_of(trial) for trial in study.get_trials()] == [{1: "key:AAEC"}, {1: "key:AAEC"}, {}]
+    assert_same(ledger)
