@@ -84,7 +84,7 @@ class Ledger:
         trial = self.trials[number]
         curve = trial.intermediate_values
         if not curve or epoch >= max(curve):
-            reports = [*reports_of(trial), (epoch, self._num_reports)]
+            reports = [*map(list, reports_of(trial)), [epoch, self._num_reports]]
             self._set_system_attribute(trial, REPORTS, reports)
             self._num_reports += 1
         if epoch in curve:
