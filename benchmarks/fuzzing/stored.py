@@ -14,7 +14,8 @@ from benchmarks.fuzzing.kinds import Kind
 from benchmarks.fuzzing.mutations import bytes_damaged, either
 from crtcore.config import SpectrogramConfig
 from crtcore.model.backbones import build
-from crtcore.prediction.bundle_file import BUNDLE_FILE, read_bundle, write_bundle
+from crtcore.prediction.bundle_content import BUNDLE_FILE
+from crtcore.prediction.bundle_file import read_bundle, write_bundle
 from crtcore.prediction.network import BACKBONE_FILE, HEAD_FILE, BeatModel
 from crtcore.prediction.predictor import Predictor, Preparation
 from crtcore.stages.stage import Stage
@@ -128,5 +129,7 @@ def _bundle_differs(path: Path, found: Predictor) -> str | None:
         return f"threshold {found.threshold}, classes {found.classes}"
     if found.preparation.leads != PREPARATION.leads:
         return f"leads {found.preparation.leads}"
+    if not isinstance(found.model, BeatModel):
+        return f"a {type(found.model).__name__}, not a network"
     finite = all(bool(torch.isfinite(each).all()) for each in found.model.state_dict().values())
     return None if finite else "weights that are not finite"

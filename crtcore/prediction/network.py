@@ -155,12 +155,13 @@ def _load_network(backbone: Path, head: Path) -> BeatModel:
             raise StorageError(f"{head}: {name} is not a whole number up to {most}; export it again")
     model = BeatModel(load_backbone(backbone), **metadata)
     load_into(model.head, tensors, name=str(head))
-    _require_finite(model.backbone, backbone)
-    _require_finite(model.head, head)
+    require_finite(model.backbone, backbone)
+    require_finite(model.head, head)
     return model.eval()
 
 
-def _require_finite(module: nn.Module, path: Path) -> None:
+def require_finite(module: nn.Module, path: Path) -> None:
+    """StorageError that names the file unless all weights and statistics are usable."""
     for name, tensor in module.state_dict().items():
         if not torch.isfinite(tensor).all() or (name.endswith("running_var") and (tensor < 0).any()):
             raise StorageError(f"{path}: {name} holds values that no training gives; export the model again")

@@ -1,11 +1,12 @@
-"""A recording -> the probability of label 1, by a trained network.
+"""A recording -> the probability of label 1, by a trained network or a simple model.
 
 Legend: B beats, C leads, F frequency bins, T frames, E scalars.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from scipy.special import expit
 from crtcore.config import QualityFlag, SpectrogramConfig
 from crtcore.data.beat_images import beat_images, cut_beats, detected_rhythm
 from crtcore.errors import DataError
+from crtcore.prediction.linear import SimplePredictor
 from crtcore.prediction.network import Model
 from crtcore.signal.amplitude import check_amplitude
 from crtcore.signal.beats import beat_amplitudes
@@ -95,15 +97,51 @@ class Preparation:
 class Predictor:
     """A trained model, its preparation, and the probability from which it predicts label 1."""
 
-    model: Model
+    model: Model | SimplePredictor
     preparation: Preparation
     threshold: float
     classes: tuple[str, str]
 
-    def probability(self, recording: Recording | Path) -> float:
-        """The probability of label 1. DataError naming the recording if it cannot be read or is refused."""
+    @property
+    def reads_beats(self) -> bool:
+        """Whether all beats of a patient count. Otherwise it is the patient's first recording."""
+        return self.model.reads_beats if isinstance(self.model, SimplePredictor) else True
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the manifest that the model needs."""
+        return self.model.columns if isinstance(self.model, SimplePredictor) else ()
+
+    def logits(
+        self, recording: Recording, inputs: BeatInputs, clinical: Mapping[str, Any] | None = None
+    ) -> npt.NDArray[np.floating]:
+        """The logits of a recording whose inputs are prepared: one for each beat, or one if beats do not
+        count. Simple models replace missing values, as in training.
+        """
+        if not isinstance(self.model, SimplePredictor):
+            return beat_logits(self.model, inputs)
+        value_D = self.model.features(recording, inputs.image_BCFT, clinical)
+        return self.model.logits(value_D, len(inputs))
+
+    def probability(self, recording: Recording | Path, clinical: Mapping[str, Any] | None = None) -> float:
+        """The probability of label 1. `clinical` are the manifest's values by column, which a clinical model
+        reads.
+
+        DataError naming the recording if it cannot be read or is refused, or if none of the values that the
+        model reads is known.
+        """
         whole = recording if isinstance(recording, Recording) else read_any(recording)
-        return patient_probability(beat_logits(self.model, self.preparation.inputs(whole)))
+        inputs = self.preparation.inputs(whole)
+        if not isinstance(self.model, SimplePredictor):
+            return patient_probability(beat_logits(self.model, inputs))
+        value_D = self.model.features(whole, inputs.image_BCFT, clinical)
+        if np.isnan(value_D).all():
+            raise DataError(
+                f"recording {whole.record_id} is refused: the model needs "
+                f"{', '.join(self.model.columns or self.model.linear.names)}, and none is known or can be "
+                "measured"
+            )
+        return patient_probability(self.model.logits(value_D, len(inputs)))
 
 
 @torch.inference_mode()
@@ -116,6 +154,6 @@ def beat_logits(model: Model, inputs: BeatInputs) -> npt.NDArray[np.float32]:
     return logit_B
 
 
-def patient_probability(logit_B: npt.NDArray[np.float32]) -> float:
+def patient_probability(logit_B: npt.NDArray[np.floating]) -> float:
     """The logistic function of the mean logit over beats, as in training."""
     return float(expit(logit_B.astype(np.float64).mean()))

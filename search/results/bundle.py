@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crtcore.configfile import override, with_settings
-from crtcore.errors import DataError
-from crtcore.evaluation.thresholds import youden_threshold
+from crtcore.errors import ConfigError, DataError
 from crtcore.pipeline import OnProgress
 from crtcore.prediction.bundle_file import read_bundle, read_model_card, write_bundle
+from crtcore.prediction.linear import SimplePredictor
 from crtcore.prediction.onnx_file import require_onnx, write_onnx
-from crtcore.prediction.predictor import Predictor, Preparation
-from search.results.exported import exported_model
+from crtcore.prediction.predictor import Predictor
+from crtcore.training.finetuning.simple_model import describe
+from search.results.exported import comparator_trials, predictor_of
 from search.results.model_card import model_card
 from search.results.readme import README_FILE, readme
 from search.results.training_record import training_record
@@ -41,42 +42,44 @@ def export_bundle(
 ) -> tuple[str, ...]:
     """Train the model of sweep `name`'s winner and write it into `folder`. Returns sentences for the user.
 
-    `settings` change keys of the config's section `export`, such as `export.networks=fold_mean`. The
-    threshold is chosen on out-of-fold scores, so no model has scored its own training patients. SweepError
-    if the sweep has no winner or its data changed; ConfigError if a setting cannot be used, if `folder` is
-    not empty, or if `onnx` is true and ONNX is not installed; the errors of `exported_model`.
+    `settings` change keys of the config's section `export`, such as `export.networks=fold_mean`. The sweep's
+    simple models lie beside the winner, so that `validate` can compare. SweepError if the sweep has no winner
+    or its data changed; ConfigError if a setting cannot be used, if `folder` is not empty, or if `onnx` is
+    true and ONNX is not installed or cannot hold the model; the errors of `exported_model`.
     """
     winner = find_winner(storage, name)
     if settings:
         base = with_settings(winner.base, settings, section="export")
         winner = replace(winner, base=base, experiment=override(base, winner.row.params))
     if onnx:
-        require_onnx(waveform=winner.experiment.takes_waveforms)
-    threshold = youden_threshold(winner.predictions.label_P, winner.scores())
-    predictor = Predictor(
-        model=exported_model(winner, on_progress=on_progress),
-        preparation=Preparation(
-            spectrogram=winner.experiment.spectrogram,
-            leads=winner.sources.cohort_leads,
-            max_beats=winner.experiment.cohort.max_beats_per_recording,
-            amplitude=winner.experiment.finetune.amplitude,
-            waveform=winner.experiment.takes_waveforms,
-        ),
-        threshold=threshold,
-        classes=winner.base.cohort.class_names,
+        _require_onnx(winner)
+    predictor = predictor_of(winner, on_progress=on_progress)
+    others = comparator_trials(winner)
+    training = training_record(winner, tuple(others.values()), on_progress=on_progress)
+    card = model_card(winner, training, others)
+    page = readme(
+        card,
+        license_id=winner.base.export.license,
+        threshold=predictor.threshold,
+        classes=predictor.classes,
     )
-    training = training_record(winner, on_progress=on_progress)
-    card = model_card(winner, training)
-    page = readme(card, license_id=winner.base.export.license, threshold=threshold, classes=predictor.classes)
-    write_bundle(folder, predictor, card, training, pages={README_FILE: page})
+    write_bundle(
+        folder,
+        predictor,
+        card,
+        training,
+        comparators={kind: predictor_of(trial) for kind, trial in others.items()},
+        pages={README_FILE: page},
+    )
     sentences = [
         (
             f"{folder}: trial {winner.row.number} of {name}, {_how(winner)}; predicts {predictor.classes[1]} "
-            f"at a probability of {threshold:.3f} or more."
+            f"at a probability of {predictor.threshold:.3f} or more."
         ),
         *winner.leaderboard.sentences()[1:],
     ]
     if onnx:
+        assert not isinstance(predictor.model, SimplePredictor)
         difference = write_onnx(folder / ONNX_FILE, predictor.model, cohort_inputs(winner))
         sentences.append(f"{folder / ONNX_FILE}: logits within {difference:.1e} of PyTorch's.")
     return tuple(sentences)
@@ -93,11 +96,24 @@ def bundle_caveat(folder: Path) -> str:
     return str(read_model_card(folder).get("caveat", ""))
 
 
+def _require_onnx(winner: Winner) -> None:
+    kind = winner.experiment.finetune.model
+    if kind != "network":
+        raise ConfigError(
+            f"the winner, trial {winner.row.number}, is {describe(kind)}, and ONNX files are written of "
+            "networks; export without --onnx"
+        )
+    require_onnx(waveform=winner.experiment.takes_waveforms)
+
+
 def _how(winner: Winner) -> str:
+    config = winner.experiment.finetune
+    everybody = f"all {len(winner.predictions.patient_ids)} patients"
+    if config.model != "network":
+        return f"{describe(config.model)}, fitted to {everybody}"
     if winner.base.export.networks == "fold_mean":
-        config = winner.experiment.finetune
         return f"the mean of the {config.folds * config.repeats} networks of its folds"
-    return f"trained on all {len(winner.predictions.patient_ids)} patients"
+    return f"trained on {everybody}"
 
 
 def _predict(predictor: Predictor, path: Path) -> Prediction:

@@ -1,11 +1,14 @@
 """What a user of an exported model must know about it, as JSON values. They lie in `bundle.json`."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
+from crtcore.config import SimpleModel
 from crtcore.data.caveat import caveat, is_simulated, outcome_sentence
 from crtcore.prediction.training_record import TrainingRecord
+from crtcore.training.finetuning.simple_model import describe, is_simple
 from search.results.provenance import provenance
 from search.results.winner import Winner
 
@@ -25,9 +28,12 @@ FOLD_MEAN: Final = (
 )
 
 
-def model_card(winner: Winner, training: TrainingRecord) -> dict[str, Any]:
+def model_card(
+    winner: Winner, training: TrainingRecord, comparators: Mapping[SimpleModel, Winner]
+) -> dict[str, Any]:
     """The card of the sweep's winner, whose training recordings are described by `training`."""
-    board, is_mean = winner.leaderboard, winner.base.export.networks == "fold_mean"
+    board = winner.leaderboard
+    is_mean = winner.base.export.networks == "fold_mean" and not is_simple(winner.experiment)
     return {
         "name": board.name,
         "intended_use": INTENDED_USE,
@@ -39,6 +45,9 @@ def model_card(winner: Winner, training: TrainingRecord) -> dict[str, Any]:
         "pretrained": winner.is_pretrained,
         "leads": list(winner.sources.cohort_leads),
         "hyperparameters": winner.row.params,
+        "comparators": {
+            kind: {"trial": trial.row.number, "auc": trial.row.auc} for kind, trial in comparators.items()
+        },
         "corrected_auc": asdict(winner.corrected),
         "evaluation": list(board.sentences()),
         "limitations": f"{NOT_EXTERNAL} {FOLD_MEAN if is_mean else TRAINED_ON_ALL}",
@@ -50,6 +59,8 @@ def _model(winner: Winner) -> str:
     """What the model is, in words."""
     experiment = winner.experiment
     pretrain, config = experiment.pretrain, experiment.finetune
+    if config.model != "network":
+        return f"{describe(config.model)}, fitted to all patients"
     name = f"{pretrain.architecture}{pretrain.depth if pretrain.architecture.startswith('resnet') else ''}"
     origin = (
         f"pre-trained on heartbeats ({pretrain.objective})" if winner.is_pretrained else "not pre-trained"

@@ -95,8 +95,16 @@ def _usage(card: Mapping[str, Any], threshold: float, positive: str) -> Iterator
     yield (
         "`validate` measures the model on patients of another hospital, listed in a CSV file with the "
         "columns patient_id, recording and label. Do that before you believe any number on this page for "
-        "other patients."
+        f"other patients.{_beside(card)}"
     )
+
+
+def _beside(card: Mapping[str, Any]) -> str:
+    """What lies in the folder to compare the model with."""
+    if not card["comparators"]:
+        return ""
+    named = ", ".join(kind.replace("_", " ") for kind in card["comparators"])
+    return f" It compares the model with the simple models in `comparators/` ({named}) on the same patients."
 
 
 def _training_rows(card: Mapping[str, Any]) -> list[tuple[str, str]]:

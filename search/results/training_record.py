@@ -1,5 +1,6 @@
 """What an exported model remembers of its training recordings, so that `validate` can compare and refuse."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from crtcore.data.beat_images import detected_rhythm
@@ -22,14 +23,16 @@ OUTCOME: Final = "outcome_percent"
 
 
 def training_record(
-    winner: Winner, *, on_progress: OnProgress = lambda what, done, total: None
+    winner: Winner, others: Sequence[Winner] = (), *, on_progress: OnProgress = lambda what, done, total: None
 ) -> TrainingRecord:
-    """Read every recording that trained the winner: the cohort's, and the database's if it was pre-trained.
+    """Read every recording that trained the winner: the cohort's, and the database's if it or one of the
+    other exported models was pre-trained.
 
     Recordings that were excluded for their quality are described, but they do not count as seen.
     """
     used = _used(winner)
-    database = winner.sources.arrhythmia if winner.is_pretrained else ()
+    is_pretrained = any(trial.is_pretrained for trial in (winner, *others))
+    database = winner.sources.arrhythmia if is_pretrained else ()
     total = len(winner.sources.cohort) + len(database)
     measures: list[dict[str, float]] = []
     files: set[str] = set()

@@ -3,7 +3,6 @@
 Legend: P patients.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,14 +18,25 @@ from crtcore.errors import DataError
 from crtcore.evaluation.cohort_difference import Difference, differences, summarise
 from crtcore.evaluation.comparators import Comparator, Comparison, compare
 from crtcore.evaluation.external import ExternalPerformance, external_performance
-from crtcore.evaluation.rules import rule_comparators
 from crtcore.pipeline import OnProgress
-from crtcore.prediction.bundle_file import BUNDLE_FILE, read_bundle, read_model_card, read_training_record
-from crtcore.prediction.predictor import patient_probability
+from crtcore.prediction.bundle_content import BUNDLE_FILE
+from crtcore.prediction.bundle_file import (
+    read_bundle,
+    read_comparators,
+    read_model_card,
+    read_training_record,
+)
+from crtcore.prediction.predictor import Predictor
 from crtcore.stages.store import sha256_of
 from search.results.provenance import versions
 from search.results.training_record import described_patients
 from search.results.validation_cohort import Examined, cohort_of, examine, usable
+from search.results.validation_others import (
+    comparators_of,
+    lacking_columns,
+    patient_probabilities,
+    rules_of,
+)
 
 Float64Array = npt.NDArray[np.float64]
 
@@ -44,6 +54,9 @@ class Refusal:
 class Validation:
     """The result of `validate`. Patients are numbered from 1 in the order of the manifest; no field but
     `patients` holds an identifier.
+
+    `comparators` are the simple models of the model's own sweep. `other_scores` are the scores of rules and
+    comparators by name.
 
     `cohort_differences` is None if the bundle does not describe its training cohort. `was_checked_for_leaks`
     is false if the bundle does not know its training recordings.
@@ -63,8 +76,10 @@ class Validation:
     num_recordings: int
     performance: ExternalPerformance
     rules: tuple[Comparison, ...]
-    rule_scores: Mapping[str, Float64Array]
     rules_missing: Mapping[str, str]
+    comparators: tuple[Comparison, ...]
+    comparators_missing: Mapping[str, str]
+    other_scores: Mapping[str, Float64Array]
     cohort_differences: tuple[Difference, ...] | None
     was_checked_for_leaks: bool
     refused: tuple[Refusal, ...]
@@ -90,6 +105,8 @@ class Validation:
             "performance": asdict(self.performance),
             "rules": [rule.as_json() for rule in self.rules],
             "rules_not_available": dict(self.rules_missing),
+            "comparators": [each.as_json() for each in self.comparators],
+            "comparators_not_available": dict(self.comparators_missing),
             "cohort_differences": None
             if self.cohort_differences is None
             else [asdict(each) for each in self.cohort_differences],
@@ -106,18 +123,26 @@ def validate(
     """Score the model in `bundle` on the patients of `manifest`, at its own threshold.
 
     StorageError if `bundle` is none. DataError, which names rows of the manifest, if it cannot be read, if a
-    recording trained the model, if no recording can be used, or if only one outcome is left.
+    recording trained the model, if no recording can be used, if it lacks a column that the model needs, or if
+    only one outcome is left.
     """
-    predictor = read_bundle(bundle)
+    predictor, simple = read_bundle(bundle), read_comparators(bundle)
     training = read_training_record(bundle)
     experiment, sources = cohort_of(manifest, predictor)
-    examined = examine(predictor, sources, training, on_progress=on_progress)
+    _check_columns(manifest, sources.patients, predictor)
+    examined = examine(predictor, sources, training, comparators=simple, on_progress=on_progress)
     used = usable(sources, examined)
     _check_outcomes(manifest, used.patients, examined)
     number = {patient.patient_id: place for place, patient in enumerate(sources.patients, 1)}
-    probability_P = _probabilities(used.patients, examined)
+    probability_P = patient_probabilities(
+        used.patients,
+        [(each.source.patient_id, each.logit_B) for each in examined if each.logit_B is not None],
+        reads_beats=predictor.reads_beats,
+    )
+    assert probability_P is not None  # patients without a usable recording were left out
     performance = external_performance(used.patients, probability_P, threshold=predictor.threshold)
-    rules = _rules(used.patients, examined)
+    rules = rules_of(used.patients, examined)
+    comparators = comparators_of(used.patients, examined, simple)
     label_P = np.array([patient.label for patient in used.patients])
     here = summarise([each.measures for each in examined if each.measures is not None])
     card = read_model_card(bundle)
@@ -136,12 +161,14 @@ def validate(
         num_recordings=len(sources.cohort),
         performance=performance,
         rules=compare(label_P, probability_P, rules),
-        rule_scores={
-            rule.name: np.asarray(rule.score_P, dtype=np.float64)
-            for rule in rules
-            if rule.score_P is not None
+        rules_missing=_missing(rules),
+        comparators=compare(label_P, probability_P, comparators),
+        comparators_missing=_missing(comparators),
+        other_scores={
+            each.name: np.asarray(each.score_P, dtype=np.float64)
+            for each in (*rules, *comparators)
+            if each.score_P is not None
         },
-        rules_missing={rule.name: rule.missing_column for rule in rules if rule.missing_column is not None},
         cohort_differences=None
         if training.cohort is None
         else differences(training.cohort, here | described_patients(used.patients)),
@@ -160,24 +187,19 @@ def validate(
     )
 
 
-def _probabilities(patients: Sequence[Patient], examined: Sequence[Examined]) -> Float64Array:
-    """The logistic function of the mean logit over all beats of a patient, as in training."""
-    logits: dict[str, list[npt.NDArray[np.float32]]] = defaultdict(list)
-    for each in examined:
-        if each.logit_B is not None:
-            logits[each.source.patient_id].append(each.logit_B)
-    return np.array([patient_probability(np.concatenate(logits[each.patient_id])) for each in patients])
+def _missing(others: Sequence[Comparator]) -> dict[str, str]:
+    """What each rule or model lacks that has no scores, by name."""
+    return {each.name: each.missing_column for each in others if each.missing_column is not None}
 
 
-def _rules(patients: Sequence[Patient], examined: Sequence[Examined]) -> tuple[Comparator, ...]:
-    """The rules. QRS duration and area are measured in the first recording of a patient that is used."""
-    first: dict[str, Examined] = {}
-    for each in examined:
-        if each.logit_B is not None:
-            first.setdefault(each.source.patient_id, each)
-    return rule_comparators(
-        patients, {name: each.qrs for name, each in first.items() if each.qrs is not None}
-    )
+def _check_columns(manifest: Path, patients: Sequence[Patient], predictor: Predictor) -> None:
+    """DataError unless the manifest has the columns that a clinical model reads."""
+    lacking = lacking_columns(patients, predictor)
+    if lacking:
+        raise DataError(
+            f"{manifest} has no values in {', '.join(lacking)}, and the model needs them "
+            f"({', '.join(predictor.columns)}); add these columns, or validate another model"
+        )
 
 
 def _check_outcomes(manifest: Path, patients: Sequence[Patient], examined: Sequence[Examined]) -> None:

@@ -3,19 +3,21 @@
 Legend: B beats.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from crtcore.config import Experiment
+from crtcore.config import Experiment, SimpleModel
 from crtcore.data.sources import Source, Sources, cohort_sources
 from crtcore.errors import DataError
 from crtcore.evaluation.qrs_area import QrsMeasurement, measure_qrs
 from crtcore.pipeline import OnProgress
-from crtcore.prediction.predictor import Predictor, beat_logits
+from crtcore.prediction.predictor import BeatInputs, Predictor, Preparation
 from crtcore.prediction.training_record import TrainingRecord
 from crtcore.signal.fingerprint import fingerprint
 from crtcore.signal.formats import read_any
@@ -30,15 +32,18 @@ LACKS_LEADS: Final = "lacks a lead that the model needs"
 
 @dataclass(frozen=True, kw_only=True)
 class Examined:
-    """A recording of the cohort. `logit_B` has one value per beat, and is None if `refused` says why not.
+    """A recording of the cohort. `logit_B` has one value per beat, or one if beats do not count, and is None
+    if `refused` says why not.
 
-    `refused` names no patient and no file. `measures` are None if the recording cannot be measured; `qrs` is
+    `refused` names no patient and no file. `comparators` are the logits of the simple models that can score
+    the recording, by kind. `measures` are None if the recording cannot be measured; `qrs` is
     None if it lacks the leads or the beats for it.
     """
 
     source: Source
-    logit_B: npt.NDArray[np.float32] | None = None
+    logit_B: npt.NDArray[np.floating] | None = None
     refused: str | None = None
+    comparators: Mapping[SimpleModel, npt.NDArray[np.floating]] = field(default_factory=dict)
     measures: dict[str, float] | None = None
     qrs: QrsMeasurement | None = None
 
@@ -65,7 +70,12 @@ def cohort_of(manifest: Path, predictor: Predictor) -> tuple[Experiment, Sources
 
 
 def examine(
-    predictor: Predictor, sources: Sources, training: TrainingRecord, *, on_progress: OnProgress
+    predictor: Predictor,
+    sources: Sources,
+    training: TrainingRecord,
+    *,
+    comparators: Mapping[SimpleModel, Predictor] = MappingProxyType({}),
+    on_progress: OnProgress,
 ) -> tuple[Examined, ...]:
     """Every recording in manifest order.
 
@@ -73,6 +83,7 @@ def examine(
     """
     examined: list[Examined] = []
     seen: list[Source] = []
+    clinical = {patient.patient_id: patient.clinical for patient in sources.patients}
     for done, source in enumerate(sources.cohort):
         on_progress("read and predict", done, len(sources.cohort))
         try:
@@ -83,7 +94,8 @@ def examine(
         if training.files is not None and training.has_seen(source.sha256, fingerprint(recording)):
             seen.append(source)
         else:
-            examined.append(_examine(predictor, source, recording))
+            values = clinical[source.patient_id]
+            examined.append(_examine(predictor, comparators, source, recording, values))
     on_progress("read and predict", len(sources.cohort), len(sources.cohort))
     if seen:
         raise DataError(_leak(seen))
@@ -100,7 +112,13 @@ def usable(sources: Sources, examined: tuple[Examined, ...]) -> Sources:
     return replace(sources, cohort=cohort, patients=patients)
 
 
-def _examine(predictor: Predictor, source: Source, recording: Recording) -> Examined:
+def _examine(
+    predictor: Predictor,
+    comparators: Mapping[SimpleModel, Predictor],
+    source: Source,
+    recording: Recording,
+    clinical: Mapping[str, Any],
+) -> Examined:
     preparation = predictor.preparation
     try:
         raw = derive_leads(recording, preparation.leads)
@@ -117,12 +135,33 @@ def _examine(predictor: Predictor, source: Source, recording: Recording) -> Exam
         inputs = preparation.inputs(recording)
     except DataError:
         return Examined(source=source, refused="no whole beat that can be used", measures=measures)
+    try:
+        logit_B = predictor.logits(recording, inputs, clinical)
+    except DataError:
+        return Examined(source=source, refused="a clinical value that cannot be used", measures=measures)
     return Examined(
         source=source,
-        logit_B=beat_logits(predictor.model, inputs),
+        logit_B=logit_B,
+        comparators=dict(_compared(comparators, {preparation: inputs}, recording, clinical)),
         measures=measures,
         qrs=_qrs(recording),
     )
+
+
+def _compared(
+    comparators: Mapping[SimpleModel, Predictor],
+    prepared: dict[Preparation, BeatInputs],
+    recording: Recording,
+    clinical: Mapping[str, Any],
+) -> Iterator[tuple[SimpleModel, npt.NDArray[np.floating]]]:
+    """The logits of each comparator that can score the recording. Inputs are prepared once for all."""
+    for kind, comparator in comparators.items():
+        try:
+            if comparator.preparation not in prepared:
+                prepared[comparator.preparation] = comparator.preparation.inputs(recording)
+            yield kind, comparator.logits(recording, prepared[comparator.preparation], clinical)
+        except DataError:  # the comparator is then listed as not available
+            continue
 
 
 def _qrs(recording: Recording) -> QrsMeasurement | None:

@@ -51,8 +51,8 @@ class Winner:
         return self.leaderboard.predictions
 
     def scores(self) -> npt.NDArray[np.float64]:
-        """The winner's out-of-fold score of each patient, the mean over repeats."""
-        return self.predictions.scores()[:, self.leaderboard.winner]
+        """The trial's out-of-fold score of each patient, the mean over repeats."""
+        return self.predictions.scores()[:, self.leaderboard.column(self.row)]
 
     @property
     def corrected(self) -> BbcEstimate:
@@ -100,13 +100,25 @@ def winner_of(
         )
     # If the leaderboard has no config, this raises the reason.
     base = leaderboard.experiment or stored_experiment(storage, name)
+    return trial_of(leaderboard, row, base, sources=sources, store=store)
+
+
+def trial_of(
+    leaderboard: Leaderboard,
+    row: Row,
+    base: Experiment,
+    *,
+    sources: Sources | None = None,
+    store: StageStore | None = None,
+) -> Winner:
+    """A complete trial, runnable again as if it were the winner. Raises the errors of `find_winner`."""
     experiment = override(base, row.params)
     sources = sources or read_sources(experiment)
     stages = plan(experiment, sources)
     if stages.finetune.digest != row.stages["finetune"]:
         raise SweepError(
             f"the recordings, the manifest or the version of crtsearch changed since trial {row.number} of "
-            f"{name} ran; restore them, or run the sweep again under a new name"
+            f"{leaderboard.name} ran; restore them, or run the sweep again under a new name"
         )
     return Winner(
         leaderboard=leaderboard,

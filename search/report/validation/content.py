@@ -50,6 +50,7 @@ def _tables(found: Validation) -> dict[str, Table]:
     shown = {
         "performance": tables.performance_table(found),
         "rules": tables.rule_table(found),
+        "comparators": tables.comparator_table(found),
         "subgroups": tables.subgroup_table(found),
         "recalibrations": tables.recalibration_table(found),
         "calibration_groups": tables.calibration_table(found),
@@ -65,19 +66,19 @@ def _tables(found: Validation) -> dict[str, Table]:
         "refused": tables.refusal_table(found),
         "predictions": tables.prediction_table(found),
     }
-    may_be_empty = ("subgroups", "cohort_differences", "refused")
+    may_be_empty = ("comparators", "subgroups", "cohort_differences", "refused")
     return {name: table for name, table in shown.items() if table.rows or name not in may_be_empty}
 
 
 def _figures(found: Validation) -> dict[str, Figure]:
     label_P, probability_P = found.labels(), found.probability_P
-    best_first = sorted(found.rules, key=lambda rule: -rule.auc.estimate)
-    others = {rule.name: found.rule_scores[rule.name] for rule in best_first}
-    yes_no = {name: score for name, score in found.rule_scores.items() if name.startswith(YES_NO_RULES)}
+    best_first = sorted((*found.rules, *found.comparators), key=lambda other: -other.auc.estimate)
+    others = {other.name: found.other_scores[other.name] for other in best_first}
+    yes_no = {name: score for name, score in found.other_scores.items() if name.startswith(YES_NO_RULES)}
     return {
         "roc": Figure(
             svg=roc_figure(label_P, probability_P, others, name=MODEL),
-            caption="ROC curves: the model and the rules, on the same patients.",
+            caption="ROC curves on the same patients: the model and the best of the rules and simple models.",
         ),
         "calibration": Figure(
             svg=calibration_figure(label_P, probability_P, found.classes),

@@ -1,14 +1,17 @@
 """The tables of a validation."""
 
 import math
+from collections.abc import Mapping
 
 from crtcore.evaluation.cohort_difference import Difference, Summary
+from crtcore.evaluation.comparators import Comparison
 from crtcore.evaluation.external import MIN_OF_EACH
 from crtcore.evaluation.intervals import Interval
 from search.report.tables.table import Table, p_text
 from search.report.validation.verdict import NAMES
 from search.results.validation import Validation
 
+COMPARED = ("AUC", "sens.", "spec.", "model's AUC minus this", "p")  # a rule or a simple model
 IN_SAMPLE = "fitted to these same patients, so too good"
 
 
@@ -55,25 +58,41 @@ def performance_table(found: Validation) -> Table:
 
 def rule_table(found: Validation) -> Table:
     """The model against each rule on the same patients. Rules that are not available come last."""
-    rows = [
-        (
-            rule.name,
-            _interval(rule.auc),
-            *(f"{rule.metrics[key]:.3f}" if rule.metrics else "" for key in ("sensitivity", "specificity")),
-            f"{rule.test.difference:+.3f} ({rule.test.low:+.3f} to {rule.test.high:+.3f})",
-            p_text(rule.test.p_value),
-        )
-        for rule in found.rules
-    ]
-    rows += [
-        (name, f"not available: it needs {lack}", "", "", "", "")
-        for name, lack in found.rules_missing.items()
-    ]
     return Table(
         title="Simple rules on the same patients",
-        headings=("rule", "AUC", "sens.", "spec.", "model's AUC minus this", "p"),
-        rows=tuple(rows),
+        headings=("rule", *COMPARED),
+        rows=_compared(found.rules, found.rules_missing),
         note="Paired DeLong tests. Nothing was trained on these patients.",
+    )
+
+
+def comparator_table(found: Validation) -> Table:
+    """The model against the simple models of its own sweep. Those that are not available come last."""
+    return Table(
+        title="Simple models of the same sweep on the same patients",
+        headings=("model", *COMPARED),
+        rows=_compared(found.comparators, found.comparators_missing),
+        note=(
+            "Each was trained on the patients that trained the model, and is used as it is, at its own "
+            "threshold. Paired DeLong tests. Nothing was trained on these patients."
+        ),
+    )
+
+
+def _compared(others: tuple[Comparison, ...], missing: Mapping[str, str]) -> tuple[tuple[str, ...], ...]:
+    rows = [
+        (
+            other.name,
+            _interval(other.auc),
+            *(f"{other.metrics[key]:.3f}" if other.metrics else "" for key in ("sensitivity", "specificity")),
+            f"{other.test.difference:+.3f} ({other.test.low:+.3f} to {other.test.high:+.3f})",
+            p_text(other.test.p_value),
+        )
+        for other in others
+    ]
+    return (
+        *rows,
+        *((name, f"not available: it needs {lack}", "", "", "", "") for name, lack in missing.items()),
     )
 
 

@@ -27,10 +27,10 @@ def _method(found: Validation) -> dict[str, str]:
         "12e": (
             "AUC (DeLong); sensitivity, specificity, PPV and NPV at the model's own threshold (Wilson); "
             "Brier score; observed : expected; calibration intercept and slope (Wald); calibration curve; "
-            "decision curve; paired DeLong tests against simple rules."
+            "decision curve; paired DeLong tests against simple rules and the sweep's simple models."
         ),
         "12f": "None. What a recalibration would do is shown apart, and is not the model's result.",
-        "12g": "The logistic function of the mean logit of all beats of a patient, by the exported network.",
+        "12g": "The logistic function of the mean logit of all beats of a patient, by the exported model.",
         "14": (
             f"Metrics by sex and age, for groups with {MIN_OF_EACH} or more patients of each outcome. "
             "Further assessment is for the authors."
@@ -61,7 +61,10 @@ def _data(found: Validation) -> dict[str, str]:
             f"{metrics.num_patients} patients, {metrics.num_positive} with label 1: all that were available, "
             "not calculated."
         ),
-        "11": f"{num_empty} clinical values are missing. The model does not use them.",
+        "11": (
+            f"{num_empty} clinical values are missing. A clinical model takes the median of its training "
+            "patients instead; the others do not use them."
+        ),
         "16": (
             "See 20c. The preparation, the leads and the definition of beats are the same."
             if found.cohort_differences is not None

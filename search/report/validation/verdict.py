@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Final
 
 from crtcore.evaluation.cohort_difference import Difference
+from crtcore.evaluation.comparators import Comparison
 from crtcore.signal.measures import MEASURES
 from search.report.verdict import SMALL_P
 from search.results.training_record import FLAGGED, OUTCOME
@@ -33,6 +34,7 @@ def validation_verdict(found: Validation) -> tuple[str, ...]:
         _at_threshold(found),
         _calibration(found),
         _rules(found),
+        _comparators(found),
         _differences(found),
         _size(found),
         _left_out(found),
@@ -112,15 +114,23 @@ def _calibration(found: Validation) -> str:
 def _rules(found: Validation) -> str:
     if not found.rules:
         return "No rule is available here, so it is unknown whether a simple rule does as well."
-    best = max(found.rules, key=lambda rule: rule.auc.estimate)
+    return _against("rule", "", found.rules)
+
+
+def _comparators(found: Validation) -> str:
+    return _against("simple model", " of its sweep", found.comparators) if found.comparators else ""
+
+
+def _against(kind: str, where: str, others: tuple[Comparison, ...]) -> str:
+    best = max(others, key=lambda other: other.auc.estimate)
     test = best.test
     if test.p_value >= SMALL_P:
         relation = "no difference is shown"
     else:
-        relation = "the model is better" if test.difference > 0 else "the rule is better"
+        relation = "the model is better" if test.difference > 0 else f"the {kind} is better"
     return (
-        f"The best rule is {best.name} with an AUC of {best.auc.estimate:.3f}. The model's AUC minus this is "
-        f"{test.difference:+.3f} ({test.low:+.3f} to {test.high:+.3f}): {relation}."
+        f"The best {kind}{where} is {best.name} with an AUC of {best.auc.estimate:.3f}. The model's AUC "
+        f"minus this is {test.difference:+.3f} ({test.low:+.3f} to {test.high:+.3f}): {relation}."
     )
 
 

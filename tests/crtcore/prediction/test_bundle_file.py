@@ -15,8 +15,8 @@ from crtcore.errors import ConfigError, StorageError
 from crtcore.evaluation.cohort_difference import Summary
 from crtcore.model.backbones import build
 from crtcore.model.checkpoint import decode_tensors, encode_tensors
+from crtcore.prediction.bundle_content import BUNDLE_FILE
 from crtcore.prediction.bundle_file import (
-    BUNDLE_FILE,
     read_bundle,
     read_model_card,
     read_training_record,
@@ -64,7 +64,8 @@ def test_all_settings_come_back(predictor: Predictor, bundle: Path) -> None:
     found = read_bundle(bundle)
     assert found.preparation == predictor.preparation
     assert (found.threshold, found.classes) == (0.375, ("normal", "ill"))
-    (network,) = networks_of(found.model)
+    network = found.model
+    assert isinstance(network, BeatModel)
     assert (network.num_leads, network.lead_fusion, network.num_scalars) == (2, "mean", 1)
     assert read_model_card(bundle) == {"caveat": "A stand-in."}
     assert not list(bundle.parent.glob(".*"))  # the draft is gone
@@ -191,7 +192,8 @@ def test_a_bundle_of_an_earlier_version_says_no_kind_and_is_a_network(
 
 @pytest.fixture
 def networks(predictor: Predictor, tmp_path: Path) -> Path:
-    (network,) = networks_of(predictor.model)
+    network = predictor.model
+    assert isinstance(network, BeatModel)
     three = replace(predictor, model=MeanModel([network] * 3))
     write_bundle(tmp_path / "networks", three, {}, pages={"README.md": "for people"})
     return tmp_path / "networks"
@@ -200,6 +202,7 @@ def networks(predictor: Predictor, tmp_path: Path) -> Path:
 def test_several_networks_come_back(predictor: Predictor, networks: Path) -> None:
     found = read_bundle(networks)
     assert json.loads((networks / BUNDLE_FILE).read_text())["kind"] == "networks"
+    assert isinstance(found.model, MeanModel)
     assert len(networks_of(found.model)) == 3
     assert found.preparation == predictor.preparation
     (networks / "README.md").write_text("changed by a reader")  # a page may be edited

@@ -10,7 +10,8 @@ import yaml
 from crtcore.config import Experiment
 from crtcore.errors import ConfigError, StorageError, SweepError
 from crtcore.evaluation.thresholds import youden_threshold
-from crtcore.prediction.bundle_file import BUNDLE_FILE, read_bundle, read_model_card
+from crtcore.prediction.bundle_content import BUNDLE_FILE
+from crtcore.prediction.bundle_file import read_bundle, read_model_card
 from crtcore.prediction.network import BACKBONE_FILE
 from crtcore.prediction.predictor import beat_logits, patient_probability
 from search.results.bundle import bundle_caveat, export_bundle, predict

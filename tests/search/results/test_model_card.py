@@ -13,7 +13,7 @@ from search.results.winner import find_winner
 def test_it_says_what_the_model_is_and_what_trained_it(finished: Experiment) -> None:
     winner = find_winner(finished.storage, finished.name)
     training = training_record(winner)
-    card = model_card(winner, training)
+    card = model_card(winner, training, {})
     json.dumps(card, allow_nan=False)
     data = card["training_data"]
     names = finished.cohort.class_names
@@ -33,6 +33,6 @@ def test_the_mean_of_the_folds_is_called_so(finished: Experiment) -> None:
     winner = replace(
         winner, base=override(winner.base, change), experiment=override(winner.experiment, change)
     )
-    card = model_card(winner, training_record(winner))
+    card = model_card(winner, training_record(winner), {})
     assert card["model"].startswith("the mean logit of 2 networks, one for each fold")
     assert "out-of-fold scores are those of these very networks" in card["limitations"]

@@ -24,6 +24,7 @@ CARD: dict[str, Any] = {
         "pretrained_on": "mitdb",
     },
     "leads": ["II", "V1"],
+    "comparators": {},
     "corrected_auc": {
         "estimate": 0.8912345,
         "low": 0.706,
@@ -108,3 +109,11 @@ def test_the_text_says_what_it_is_for_whom_how_good_and_how_to_use_it() -> None:
     ):
         assert part in text
     assert "None" not in text
+
+
+def test_simple_models_beside_the_model_are_named() -> None:
+    assert "comparators/" not in page()
+    beside = {"pixels": {"trial": 2, "auc": 0.8}, "random_features": {"trial": 3, "auc": 0.7}}
+    assert "in `comparators/` (pixels, random features) on the same patients." in page(
+        CARD | {"comparators": beside}
+    )
