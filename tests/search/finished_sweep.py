@@ -1,5 +1,6 @@
 """A small sweep that was really trained, on simulated data, without a cluster."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import optuna
@@ -7,7 +8,7 @@ import torch
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import TrialState, create_trial
 
-from crtcore.config import Experiment
+from crtcore.config import SIMPLE_MODELS, Experiment
 from crtcore.configfile import override
 from crtcore.pipeline import open_store, plan, read_sources, run_trial
 from search.study.attributes import SECONDS, STAGES
@@ -18,6 +19,7 @@ from search.study.study import open_study
 SPACE: dict[str, BaseDistribution] = {
     "pretrain.objective": CategoricalDistribution(["aami5", "none"]),
     "finetune.frozen_groups": CategoricalDistribution([4, 5]),
+    "finetune.model": CategoricalDistribution(SIMPLE_MODELS),
 }
 TRIALS: tuple[dict[str, Any], ...] = (
     {"pretrain.objective": "aami5", "finetune.frozen_groups": 4},
@@ -26,15 +28,15 @@ TRIALS: tuple[dict[str, Any], ...] = (
 )
 
 
-def finish_sweep(experiment: Experiment) -> None:
-    """Train every trial of `TRIALS` and add it to the study, as a sweep does."""
+def finish_sweep(experiment: Experiment, trials: Sequence[dict[str, Any]] = TRIALS) -> None:
+    """Train every trial of `trials` and add it to the study, as a sweep does."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sources = read_sources(experiment)
     store = open_store(experiment)
     study = open_study(experiment.storage, experiment.name, create=True)
     folder = sweep_dir(experiment.storage, experiment.name)
     keep_identity(study, folder, experiment, plan(experiment, sources))
-    for params in TRIALS:
+    for params in trials:
         trial = override(experiment, params)
         stages = plan(trial, sources)
         curve = {
@@ -53,7 +55,7 @@ def finish_sweep(experiment: Experiment) -> None:
                 state=TrialState.COMPLETE,
                 value=curve[max(curve)],
                 params=params,
-                distributions=SPACE,
+                distributions={key: SPACE[key] for key in params},
                 intermediate_values=curve,
                 user_attrs=STAGES.item(digests) | SECONDS.item(1.5),
             )

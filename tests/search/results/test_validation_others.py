@@ -34,9 +34,7 @@ def examined(name: str, logits: Mapping[SimpleModel, Any]) -> Examined:
 
 def predictor(kind: SimpleModel, *names: str) -> Predictor:
     ones = np.ones(len(names))
-    linear = LinearModel(
-        names=names, median_D=ones, mean_D=ones, scale_D=ones, weight_D=ones, intercept=0.0
-    )
+    linear = LinearModel(names=names, median_D=ones, mean_D=ones, scale_D=ones, weight_D=ones, intercept=0.0)
     return Predictor(
         model=SimplePredictor(kind=kind, linear=linear),
         preparation=Preparation(spectrogram=SpectrogramConfig(), leads=("II",), max_beats=None),
