@@ -76,30 +76,12 @@ def test_nothing_is_written_over(predictor: Predictor, bundle: Path) -> None:
         write_bundle(bundle, predictor, {})
 
 
-@pytest.mark.parametrize(
-    ("changes", "fault"),
-    [
-        ({"version": 99}, "is not of version 1 of a crtsearch bundle"),
-        ({"format": "another"}, "is not of version 1 of a crtsearch bundle"),
-        ({"leads": 3}, "leads cannot be used"),
-        ({"leads": []}, "leads cannot be used"),
-        ({"leads": ["II", "II"]}, "leads are not different names"),
-        ({"leads": ["II"]}, "disagree about leads or amplitude"),
-        ({"amplitude": False}, "disagree about leads or amplitude"),
-        ({"refused_flags": ["sleepy"]}, r"refused_flags\.0 cannot be used"),
-        ({"unknown": 1}, "unknown cannot be used"),
-        ({"threshold": math.nan}, "threshold cannot be used .*finite number"),
-        ({"threshold": math.inf}, "threshold cannot be used"),
-        ({"threshold": 1.5}, "threshold cannot be used .*less than or equal to 1"),
-        ({"threshold": -0.1}, "threshold cannot be used"),
-        ({"max_beats_per_recording": 0}, "max_beats_per_recording"),
-        ({"classes": ["ill", "ill"]}, "classes are not different names"),
-        ({"classes": ["", "ill"]}, "classes are not different names"),
-    ],
-)
-def test_what_this_version_cannot_use_is_named(bundle: Path, changes: dict[str, Any], fault: str) -> None:
+@pytest.mark.parametrize("changes", [{"leads": ["II"]}, {"amplitude": False}])
+def test_weights_of_other_leads_or_without_the_amplitude_are_refused(
+    bundle: Path, changes: dict[str, Any]
+) -> None:
     rewrite(bundle, changes)
-    with pytest.raises(StorageError, match=fault):
+    with pytest.raises(StorageError, match="disagree about leads or amplitude"):
         read_bundle(bundle)
 
 
@@ -143,13 +125,10 @@ def test_a_signed_bundle_without_a_weight_is_refused(bundle: Path) -> None:
         read_bundle(bundle)
 
 
-def test_a_file_that_is_missing_or_no_json_is_named(bundle: Path) -> None:
+def test_a_file_that_is_missing_is_named(bundle: Path) -> None:
     (bundle / HEAD_FILE).unlink()
     with pytest.raises(StorageError, match=rf"{HEAD_FILE} is missing"):
         read_bundle(bundle)
-    (bundle / BUNDLE_FILE).write_bytes(b"\xff\xfe")
-    with pytest.raises(StorageError, match="is not JSON"):
-        read_model_card(bundle)
 
 
 def test_the_training_record_comes_back_and_an_old_bundle_has_none(
