@@ -16,8 +16,11 @@ from pydantic import BaseModel, ValidationError
 from crtcore.config import Experiment
 from crtcore.errors import ConfigError, brief
 
-SHIPPED_CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-
+_IN_PACKAGE: Final = Path(__file__).with_name("configs")  # of a wheel; a checkout has them beside the package
+SHIPPED_CONFIGS: Final = (
+    _IN_PACKAGE if _IN_PACKAGE.is_dir() else Path(__file__).resolve().parents[1] / "configs"
+)
+CLUSTER_FILE: Final = "cluster"
 
 MAX_BYTES: Final = 2**20
 MAX_NAME: Final = 255  # bytes of one part of a path, and
@@ -55,7 +58,7 @@ def load_experiment(config: str | Path, overrides: Sequence[str] = ()) -> Experi
 
     Raises ConfigError that names the file, the key and the nearest known key.
     """
-    path = _find(config)
+    path = find_config(config)
     tree = _parse(_text(path), str(path))
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} must hold keys and values, such as `name: demo`")
@@ -151,7 +154,15 @@ def _num_nodes(node: yaml.Node, depth: int, known: dict[int, int]) -> int:
     return known[id(node)]
 
 
-def _find(config: str | Path) -> Path:
+def shipped_files() -> dict[str, Path]:
+    """The configs and cluster files that come with crtsearch, by name."""
+    files = sorted((*SHIPPED_CONFIGS.glob("*.yaml"), *SHIPPED_CONFIGS.glob("clusters/*.yaml")))
+    found = {path.stem: path for path in files}
+    return {CLUSTER_FILE: SHIPPED_CONFIGS.parent / "cluster.yaml"} | found  # it lies there in a checkout
+
+
+def find_config(config: str | Path) -> Path:
+    """The file of a config: a path, a name in `configs/` here, or a shipped config. ConfigError if none."""
     bare = f"{config}.yaml"
     if _fault(bare) is None:
         for path in (Path(config), Path("configs", bare), SHIPPED_CONFIGS / bare):

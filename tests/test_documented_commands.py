@@ -73,7 +73,7 @@ def all_commands() -> list[tuple[str, str]]:
         found += [(path.name, part) for line in comments for part in line.split("(or: ")]
         found += [(path.name, inline) for line in comments for inline in INLINE.findall(line)]
     parts = [
-        (name, re.split(r"\s#|\s{2,}|\)$", part.strip())[0].strip())
+        (name, re.split(r"\s#|\s{2,}|\s>\s|\)$", part.strip())[0].strip())
         for name, line in found
         for part in line.split("&&")
     ]

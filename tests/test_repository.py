@@ -50,12 +50,6 @@ def test_the_ci_script_runs_checks_and_tests() -> None:
     assert lines[-2:] == ["make check", "make test"]
 
 
-def test_both_packages_ship_their_types() -> None:
-    for package in ("crtcore", "search"):
-        assert (REPOSITORY / package / "py.typed").is_file()
-        assert "py.typed" in project()["tool"]["setuptools"]["package-data"][package]
-
-
 def test_the_version_is_the_same_everywhere() -> None:
     version = project()["project"]["version"]
     changelog = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")

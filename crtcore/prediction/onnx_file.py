@@ -31,7 +31,9 @@ def require_onnx(*, waveform: bool) -> None:
         )
     lacking = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if lacking:
-        raise ConfigError(f"ONNX needs {', '.join(lacking)}; install it with: pip install 'crtsearch[onnx]'")
+        raise ConfigError(
+            f"ONNX needs {', '.join(lacking)}; install it with: pip install 'crtsearch-ecg[onnx]'"
+        )
 
 
 def write_onnx(path: Path, model: Model, inputs: BeatInputs) -> float:

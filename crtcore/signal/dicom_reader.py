@@ -1,4 +1,4 @@
-"""DICOM waveform objects -> Recording, through pydicom (optional: `pip install crtsearch[formats]`).
+"""DICOM waveform objects -> Recording, through pydicom (optional: `pip install crtsearch-ecg[formats]`).
 
 Format: DICOM PS3.3, C.10.9 Waveform Module.
 """
@@ -49,7 +49,9 @@ def read_dicom(path: Path) -> Recording:
         import pydicom
         from pydicom.errors import BytesLengthException, InvalidDicomError
     except ImportError as error:
-        raise DataError(f"{path}: DICOM needs the package pydicom; pip install crtsearch[formats]") from error
+        raise DataError(
+            f"{path}: DICOM needs the package pydicom; pip install crtsearch-ecg[formats]"
+        ) from error
     check_size(path)
     try:
         # From memory: a damaged length asks a file for up to 4 GB, but bytes only for what is there.

@@ -1,4 +1,4 @@
-"""EDF and EDF+ files -> Recording, through edfio (optional: `pip install crtsearch[formats]`).
+"""EDF and EDF+ files -> Recording, through edfio (optional: `pip install crtsearch-ecg[formats]`).
 
 Format: Kemp et al. 1992 (Electroencephalogr. Clin. Neurophysiol. 82:391); Kemp & Olivan 2003 (Clin.
 Neurophysiol. 114:1755).
@@ -31,7 +31,7 @@ def read_edf(path: Path) -> Recording:
     try:
         import edfio
     except ImportError as error:
-        raise DataError(f"{path}: EDF needs the package edfio; pip install crtsearch[formats]") from error
+        raise DataError(f"{path}: EDF needs the package edfio; pip install crtsearch-ecg[formats]") from error
     check_size(path)
     try:
         with warnings.catch_warnings():

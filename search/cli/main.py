@@ -11,6 +11,7 @@ __all__ = ["COMMANDS", "app", "main"]
 # In the order of `--help`: the command, one line about it, and an example.
 COMMANDS: Final[tuple[tuple[Callable[..., None], str, str], ...]] = (
     (sweep_commands.simulate, "Write simulated recordings to practise on.", "simulate data/simulated"),
+    (sweep_commands.config, "Print a shipped config, to change it.", "config demo"),
     (
         sweep_commands.check,
         "Test config and data, and show what would run.",

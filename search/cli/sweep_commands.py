@@ -31,6 +31,23 @@ def simulate(
     typer.echo(f"simulated recordings in {folder}")
 
 
+def config(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Such as demo. Without it, all names are listed.")
+    ] = None,
+) -> None:
+    """Print a config or cluster file that comes with crtsearch. Save it, change it, and give its path to
+    `sweep` or `ray up`.
+    """
+    from crtcore.configfile import shipped_files
+    from crtcore.errors import ConfigError
+
+    files = shipped_files()
+    if name is not None and name not in files:
+        raise ConfigError(f"no file {name[:80]!r} comes with crtsearch; choose one of {', '.join(files)}")
+    typer.echo("\n".join(files) if name is None else files[name].read_text(encoding="utf-8"), nl=name is None)
+
+
 def check(
     config: Config, overrides: Overrides = None, address: Address = None, as_json: Json = False
 ) -> None:

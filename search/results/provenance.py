@@ -10,8 +10,8 @@ from search.results.winner import Winner
 from search.study.config import CONFIG_FILE
 from search.study.folder import sweep_dir
 
+DISTRIBUTION = "crtsearch-ecg"  # what pip calls this program
 PACKAGES = (
-    "crtsearch",
     "torch",
     "torchvision",
     "ray",
@@ -27,7 +27,8 @@ PACKAGES = (
 
 def versions() -> dict[str, str]:
     """The installed versions, by package. The trials may have run with other versions."""
-    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    ours = {"python": platform.python_version(), "crtsearch": version(DISTRIBUTION)}
+    return ours | {name: version(name) for name in PACKAGES}
 
 
 def provenance(winner: Winner) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from crtcore.configfile import SHIPPED_CONFIGS, load_experiment
+from crtcore.configfile import find_config, load_experiment
 from crtcore.errors import ConfigError, SweepError
 from search.cluster.auth_token import TOKEN_FILE, protect_token
 from search.cluster.remote.tunnel import HOST, JOB_PORT, forwarded, free_port
@@ -49,9 +49,7 @@ def sweep_on_cluster(
     """
     named = list(overrides) if name is None else [*overrides, f"name={json.dumps(name)}"]
     experiment = load_experiment(config, named)  # a wrong key is reported here, before anything is submitted
-    bare = f"{config}.yaml"
-    places = (Path(config), Path("configs", bare), SHIPPED_CONFIGS / bare)
-    path = next(place for place in places if place.is_file())
+    path = find_config(config)
     storage = _storage(path, named)
     options = _options(overrides, name, warm_start)
     back = f"crtsearch sweep {shlex.join([config, *options, '--cluster', str(cluster)])}"

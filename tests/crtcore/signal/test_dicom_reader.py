@@ -94,5 +94,5 @@ def test_without_pydicom_the_remedy_is_named(
 ) -> None:
     path = written(tmp_path, example)
     monkeypatch.setitem(sys.modules, "pydicom", None)
-    with pytest.raises(DataError, match=r"r\.dcm: .*pip install crtsearch\[formats\]"):
+    with pytest.raises(DataError, match=r"r\.dcm: .*pip install crtsearch-ecg\[formats\]"):
         read_dicom(path)

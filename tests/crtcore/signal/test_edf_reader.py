@@ -111,5 +111,5 @@ def test_a_discontinuous_recording_is_refused(tmp_path: Path) -> None:
 def test_without_edfio_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = edf_file(tmp_path, signal("I", TRUTH_CS[0]))
     monkeypatch.setitem(sys.modules, "edfio", None)
-    with pytest.raises(DataError, match=r"r\.edf: .*pip install crtsearch\[formats\]"):
+    with pytest.raises(DataError, match=r"r\.edf: .*pip install crtsearch-ecg\[formats\]"):
         read_edf(path)
