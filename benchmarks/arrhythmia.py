@@ -34,7 +34,7 @@ from crtcore.pipeline import open_store
 from crtcore.stages.stage import JSON, Stage
 from crtcore.stages.store import StageStore
 from crtcore.training.engine.device import use_device
-from crtcore.training.engine.epochs import EpochReport
+from crtcore.training.engine.history import EpochReport
 from crtcore.training.pretraining.pretrain import pretrain_stage, run_pretrain
 
 QUICK = [

@@ -33,7 +33,7 @@ from optuna.trial import TrialState, create_trial
 
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
-from crtcore.training.engine.epochs import EpochReport, encode_history
+from crtcore.training.engine.history import EpochReport, encode_history
 from crtcore.training.finetuning.cross_validation import fold_metric
 from crtcore.training.finetuning.predictions import OutOfFold, encode_out_of_fold
 from search.dashboard.artifacts import KINDS, ArtifactLinks, artifact_links

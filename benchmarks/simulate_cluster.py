@@ -34,7 +34,7 @@ from crtcore.data.sources import Sources
 from crtcore.pipeline import Plan, plan
 from crtcore.stages.stage import Stage, StageKey, StageManifest
 from crtcore.stages.store import StageStore
-from crtcore.training.engine.epochs import EpochReport
+from crtcore.training.engine.history import EpochReport
 from search.cluster.tune_adapters import SessionScheduler, SessionSearcher
 from search.scheduling.session import Session
 

@@ -12,7 +12,7 @@ from crtcore.data.prepare import MapJobs, ShardSet, arrhythmia_set, cohort_set, 
 from crtcore.data.sources import Sources, arrhythmia_sources, cohort_sources
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
-from crtcore.training.engine.epochs import EpochReport
+from crtcore.training.engine.history import EpochReport
 from crtcore.training.finetuning.features import features_stage, run_features
 from crtcore.training.finetuning.finetune import finetune_stage, run_finetune
 from crtcore.training.finetuning.patient_table import PatientTable, patient_table, run_patient_table

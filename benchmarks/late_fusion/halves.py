@@ -14,7 +14,8 @@ from crtcore.config import Experiment
 from crtcore.data.loader import ImageSet, load_images
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
-from crtcore.training.engine.epochs import EpochReport, fit
+from crtcore.training.engine.epochs import fit
+from crtcore.training.engine.history import EpochReport
 from crtcore.training.pretraining.beat_scores import SCORES_FILE
 from crtcore.training.pretraining.beat_training import BeatTraining
 from crtcore.training.pretraining.pretrain import pretrain_stage

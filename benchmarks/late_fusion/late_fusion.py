@@ -32,7 +32,7 @@ from crtcore.seeding import child_seed
 from crtcore.signal.recording import FloatArray, IntArray
 from crtcore.stages.stage import JSON, Stage, StageManifest
 from crtcore.stages.store import StageStore
-from crtcore.training.engine.epochs import EpochReport
+from crtcore.training.engine.history import EpochReport
 from crtcore.training.pretraining.beat_metrics import macro_f1
 from crtcore.training.pretraining.beat_scores import SCORES_FILE, BeatScores, read_scores
 from crtcore.training.pretraining.pretrain import pretrain_stage, run_pretrain

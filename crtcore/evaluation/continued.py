@@ -18,9 +18,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from crtcore.evaluation.metrics import FloatScores
+from crtcore.evaluation.ranks import midranks
 
 NUM_EARLIER: Final = 3  # how many epochs back the slopes look
 
@@ -30,7 +30,7 @@ Curves = Mapping[int, Mapping[int, FloatScores]]  # trial -> epoch -> scores of 
 
 def normal_scores(score_RP: FloatScores) -> Scores:
     """The normal quantile of each patient's rank within a repeat."""
-    rank_RP = rankdata(score_RP, axis=1)
+    rank_RP = midranks(score_RP)
     return np.asarray(ndtri((rank_RP - 0.5) / score_RP.shape[1]))
 
 

@@ -27,7 +27,8 @@ from crtcore.prediction.network import (
 )
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
-from crtcore.training.engine.epochs import EpochReport, fit
+from crtcore.training.engine.epochs import fit
+from crtcore.training.engine.history import EpochReport
 from crtcore.training.finetuning.cross_validation import CrossValidation
 from crtcore.training.finetuning.finetune import training_inputs
 from crtcore.training.finetuning.patients import PatientBeats

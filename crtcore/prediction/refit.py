@@ -21,7 +21,8 @@ from crtcore.seeding import child_seed
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
 from crtcore.training.engine.device import DeviceImages
-from crtcore.training.engine.epochs import EpochReport, fit
+from crtcore.training.engine.epochs import fit
+from crtcore.training.engine.history import EpochReport
 from crtcore.training.finetuning.cross_validation import initial_features
 from crtcore.training.finetuning.features import frozen_activations
 from crtcore.training.finetuning.fold_training import FoldTraining

@@ -7,7 +7,7 @@ from ray import tune
 from ray.tune.experiment import Trial
 from ray.util.metrics import Counter, Gauge
 
-from crtcore.training.engine.epochs import EpochReport
+from crtcore.training.engine.history import EpochReport
 from search.study.update import STATES, State, TrialUpdate
 
 TAGS: Final = ("sweep",)

@@ -18,7 +18,7 @@ from crtcore.errors import CrtError, DivergedError, StorageError
 from crtcore.pipeline import open_store, plan, run_trial
 from crtcore.stages.trouble import is_disk_error, storage_trouble
 from crtcore.training.engine.device import use_device
-from crtcore.training.engine.epochs import EpochReport
+from crtcore.training.engine.history import EpochReport
 
 # What a step returns: `report` (an EpochReport) for a finished epoch; after the last one the driver stops the
 # trial. Or `done` with `reason` (these hyperparameters cannot be trained) or with `halt` (no trial can run

@@ -18,8 +18,7 @@ from crtcore.evaluation.delong import auc_interval
 from crtcore.signal.recording import IntArray
 from crtcore.stages.stage import StageKey
 from crtcore.stages.store import StageStore
-from crtcore.training.engine.epochs import decode_history
-from crtcore.training.pretraining.pretrain import HISTORY_FILE
+from crtcore.training.engine.history import HISTORY_FILE, decode_history
 from search.dashboard import artifacts
 from search.dashboard.artifacts import ArtifactKind
 from search.report.drawing.folds import fold_curves_figure

@@ -6,8 +6,7 @@ from typing import Final
 
 from crtcore.pipeline import OnProgress
 from crtcore.prediction.grad_cam import grad_cam
-from crtcore.training.engine.epochs import EpochReport, decode_history
-from crtcore.training.pretraining.pretrain import HISTORY_FILE
+from crtcore.training.engine.history import HISTORY_FILE, EpochReport, decode_history
 from search.report.competitors import Competition
 from search.report.drawing.beats import beat_figure, grad_cam_caption, sample_beats
 from search.report.drawing.folds import fold_curves_figure

@@ -13,9 +13,8 @@ from crtcore.config import Experiment
 from crtcore.evaluation.replay import Replay, ReplayedTrial
 from crtcore.stages.stage import StageKey
 from crtcore.stages.store import StageStore
-from crtcore.training.engine.epochs import decode_history
+from crtcore.training.engine.history import HISTORY_FILE, decode_history
 from crtcore.training.finetuning.epoch_ranks import Ranks, cohort_key, decode_ranks
-from crtcore.training.pretraining.pretrain import HISTORY_FILE
 from search.results.out_of_fold import AlignedPredictions
 from search.study.attributes import REUSED, STAGES, ranks_of, reports_of
 

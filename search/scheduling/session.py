@@ -19,8 +19,7 @@ from optuna.trial import TrialState
 from crtcore.config import Experiment
 from crtcore.pipeline import Plan
 from crtcore.stages.store import StageStore
-from crtcore.training.engine.epochs import EpochReport, decode_history
-from crtcore.training.pretraining.pretrain import HISTORY_FILE
+from crtcore.training.engine.history import HISTORY_FILE, EpochReport, decode_history
 from search.scheduling.budget import Budget, UsedUp
 from search.scheduling.failures import FailureStreak
 from search.scheduling.proposer import Proposer

@@ -15,7 +15,7 @@ from crtcore.config import Experiment
 from crtcore.pipeline import Plan
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
-from crtcore.training.engine.epochs import EpochReport
+from crtcore.training.engine.history import EpochReport
 from search.study.attributes import GPU_SECONDS, IMAGES, NODE, REUSED, SAVED_SECONDS, SECONDS, Digests
 from search.study.update import State, TrialUpdate, update_of
 

@@ -9,7 +9,7 @@ from search.study.attributes import REASON, REUSED, SECONDS, STAGES, Digests
 if TYPE_CHECKING:  # they import Optuna and torch, which a progress view does not need
     from optuna.trial import FrozenTrial
 
-    from crtcore.training.engine.epochs import EpochReport
+    from crtcore.training.engine.history import EpochReport
 
 State = Literal["COMPLETE", "PRUNED", "RUNNING", "WAITING", "FAIL"]
 STATES: Final[tuple[State, ...]] = get_args(State)  # in the order in which results list them

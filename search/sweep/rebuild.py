@@ -15,8 +15,7 @@ from crtcore.errors import SweepError
 from crtcore.pipeline import OnProgress, Plan
 from crtcore.stages.stage import StageKey
 from crtcore.stages.store import StageStore
-from crtcore.training.engine.epochs import decode_history
-from crtcore.training.pretraining.pretrain import HISTORY_FILE
+from crtcore.training.engine.history import HISTORY_FILE, decode_history
 from search.scheduling.sampling.objectives import METRIC
 from search.study.attributes import REBUILT, STAGES
 

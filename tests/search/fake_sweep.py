@@ -18,7 +18,7 @@ from crtcore.data.prepare import ShardSet
 from crtcore.pipeline import Plan
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
-from crtcore.training.engine.epochs import EpochReport, encode_history
+from crtcore.training.engine.history import EpochReport, encode_history
 from search.scheduling.sampling.objectives import directions
 from search.scheduling.session import Session
 from search.scheduling.trials import Proposal

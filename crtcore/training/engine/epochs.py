@@ -8,8 +8,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,29 +18,12 @@ from crtcore.errors import DivergedError, StorageError
 from crtcore.signal.recording import IntArray
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
+from crtcore.training.engine.history import EpochReport, decode_history, encode_history
 from crtcore.training.engine.progress import decode_progress, encode_progress
 
 WARMUP_FRACTION = 0.1
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class EpochReport:
-    """One finished epoch of a stage, counted from 1. `num_images` is how many images it processed.
-
-    `note` tells the user what happened before this epoch; it is "" if nothing did. `ranks` is the order of
-    the patients after it (`finetuning/epoch_ranks.py`); it is "" in other stages and older histories.
-    """
-
-    stage: str
-    epoch: int
-    num_epochs: int
-    metrics: dict[str, float]
-    num_images: int
-    seconds: float
-    note: str = ""
-    ranks: str = ""
 
 
 class Learner(Protocol):
@@ -124,17 +106,6 @@ def require_finite(value: float | Tensor, stage: Stage, epoch: int) -> None:
         raise DivergedError(
             f"{stage} diverged in epoch {epoch}: its loss or scores are not finite; lower its learning rate"
         )
-
-
-def encode_history(reports: list[EpochReport]) -> list[dict[str, Any]]:
-    """Reports as JSON values, without the ranks of stages that have none."""
-    found = [asdict(report) for report in reports]
-    return [{key: value for key, value in report.items() if key != "ranks" or value} for report in found]
-
-
-def decode_history(history: list[dict[str, Any]]) -> list[EpochReport]:
-    """The reports that `encode_history` wrote."""
-    return [EpochReport(**report) for report in history]
 
 
 def learning_rate_at(step: int, num_steps: int, peak: float) -> float:

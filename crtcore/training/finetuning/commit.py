@@ -10,9 +10,8 @@ from crtcore.evaluation.metrics import auc, classification
 from crtcore.signal.recording import IntArray
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
-from crtcore.training.engine.epochs import EpochReport, decode_history, encode_history
+from crtcore.training.engine.history import HISTORY_FILE, EpochReport, decode_history, encode_history
 from crtcore.training.finetuning.predictions import OutOfFold, encode_out_of_fold
-from crtcore.training.pretraining.pretrain import HISTORY_FILE
 
 CLASSIFICATION_FACTS: Final = ("accuracy", "sensitivity", "specificity")
 

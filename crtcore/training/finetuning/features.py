@@ -24,7 +24,8 @@ from crtcore.model.freezing import freeze_groups
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
 from crtcore.training.engine.device import DeviceImages, Precision, autocast, precision_identity
-from crtcore.training.engine.epochs import EpochReport, num_batches
+from crtcore.training.engine.epochs import num_batches
+from crtcore.training.engine.history import EpochReport
 from crtcore.training.pretraining.pretrain import MODEL_FILE
 
 FEATURES_VERSION: Final = 1

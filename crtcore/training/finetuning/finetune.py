@@ -20,7 +20,8 @@ from crtcore.model.checkpoint import load_backbone
 from crtcore.stages.stage import JSON, Stage
 from crtcore.stages.store import StageStore
 from crtcore.training.engine.device import on_device_if_it_fits, precision_identity
-from crtcore.training.engine.epochs import EpochReport, fit
+from crtcore.training.engine.epochs import fit
+from crtcore.training.engine.history import EpochReport
 from crtcore.training.finetuning.commit import commit_finetune, committed_reports
 from crtcore.training.finetuning.cross_validation import CrossValidation, RepeatedFolds, fit_classifiers
 from crtcore.training.finetuning.epoch_ranks import encode_ranks

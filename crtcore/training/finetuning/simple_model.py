@@ -18,7 +18,7 @@ from crtcore.evaluation.baselines import LOGISTIC_REGRESSION, repeated_scores
 from crtcore.evaluation.linear_model import LinearModel, fit_linear_model
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
-from crtcore.training.engine.epochs import EpochReport
+from crtcore.training.engine.history import EpochReport
 from crtcore.training.finetuning.commit import commit_finetune, committed_reports
 from crtcore.training.finetuning.cross_validation import numbered_folds, record_scores
 from crtcore.training.finetuning.predictions import OutOfFold

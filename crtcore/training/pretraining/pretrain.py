@@ -18,7 +18,8 @@ from crtcore.seeding import child_seed
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
 from crtcore.training.engine.device import DeviceImages, precision_identity
-from crtcore.training.engine.epochs import EpochReport, encode_history, fit, num_batches
+from crtcore.training.engine.epochs import fit, num_batches
+from crtcore.training.engine.history import HISTORY_FILE, EpochReport, encode_history
 from crtcore.training.pretraining.beat_scores import SCORES_FILE, BeatScores
 from crtcore.training.pretraining.beat_training import BeatTraining
 from crtcore.training.pretraining.data_parallel import ParallelTraining, training_devices
@@ -26,7 +27,6 @@ from crtcore.training.pretraining.pretrain_set import PretrainSet, pretrain_set
 
 PRETRAIN_VERSION: Final = 3
 MODEL_FILE: Final = "model.safetensors"
-HISTORY_FILE: Final = "history.json"
 NUM_STATISTICS_IMAGES: Final = 4096
 STATISTICS_BATCH_SIZE: Final = 256
 

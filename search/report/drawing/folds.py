@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from crtcore.training.engine.epochs import EpochReport
+from crtcore.training.engine.history import EpochReport
 from crtcore.training.finetuning.cross_validation import FOLD_METRIC
 from search.report.drawing.style import STYLE, WINNER_COLOUR, Float64Array, svg
 

@@ -22,7 +22,7 @@ from crtcore.prediction.network import BeatModel, networks_of
 from crtcore.prediction.predictor import BeatInputs, beat_logits
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
-from crtcore.training.engine.epochs import EpochReport
+from crtcore.training.engine.history import EpochReport
 from crtcore.training.finetuning.patients import patient_beats, patient_scores
 from crtcore.training.finetuning.predictions import read_out_of_fold
 

@@ -10,7 +10,7 @@ import pytest
 import ray
 from ray.tune.experiment import Trial
 
-from crtcore.training.engine.epochs import EpochReport
+from crtcore.training.engine.history import EpochReport
 from search.cluster.prometheus import SweepMetrics
 from search.study.update import State, TrialUpdate
 

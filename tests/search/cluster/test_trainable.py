@@ -11,7 +11,7 @@ from crtcore.configfile import override
 from crtcore.data.sources import Sources
 from crtcore.errors import DivergedError
 from crtcore.pipeline import open_store, plan, prepare, read_sources
-from crtcore.training.engine.epochs import EpochReport
+from crtcore.training.engine.history import EpochReport
 from search.cluster import trainable as module
 from search.cluster.trainable import StagedTrial
 

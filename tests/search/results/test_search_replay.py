@@ -17,7 +17,7 @@ from crtcore.evaluation.draws import Draws
 from crtcore.pipeline import open_store, plan, prepare, read_sources, run_trial
 from crtcore.simulation.write import simulate
 from crtcore.training.engine.device import use_device
-from crtcore.training.engine.epochs import EpochReport
+from crtcore.training.engine.history import EpochReport
 from search.results.leaderboard import Leaderboard, build_leaderboard
 from search.results.search_replay import Seen
 from search.scheduling.session import Session

@@ -5,7 +5,7 @@ import sys
 
 from optuna.trial import TrialState, create_trial
 
-from crtcore.training.engine.epochs import EpochReport
+from crtcore.training.engine.history import EpochReport
 from search.study.attributes import REASON, REUSED, SECONDS, STAGES
 from search.study.update import STATES, Listeners, State, TrialUpdate, state_of, update_of
 

@@ -12,14 +12,13 @@ from crtcore.model.checkpoint import encode_tensors
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
 from crtcore.training.engine.epochs import (
-    EpochReport,
-    encode_history,
     fit,
     learning_rate_at,
     num_batches,
     require_finite,
     shuffled_batches,
 )
+from crtcore.training.engine.history import EpochReport, encode_history
 
 STAGE = Stage(name="pretrain", config={}, inputs=(), version=1)
 

@@ -8,7 +8,7 @@ import pytest
 from crtcore.evaluation.metrics import auc
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
-from crtcore.training.engine.epochs import EpochReport
+from crtcore.training.engine.history import EpochReport
 from crtcore.training.finetuning.commit import commit_finetune, committed_reports
 from crtcore.training.finetuning.predictions import OutOfFold, read_out_of_fold
 

@@ -13,7 +13,7 @@ from crtcore.evaluation.metrics import auc
 from crtcore.model.checkpoint import load_backbone
 from crtcore.seeding import child_seed
 from crtcore.stages.stage import Stage
-from crtcore.training.engine.epochs import EpochReport
+from crtcore.training.engine.history import EpochReport
 from crtcore.training.finetuning.cross_validation import CrossValidation
 from crtcore.training.finetuning.features import features_stage, run_features
 from crtcore.training.finetuning.finetune import finetune_stage, run_finetune

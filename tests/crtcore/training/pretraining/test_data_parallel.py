@@ -11,7 +11,8 @@ import torch
 from crtcore.errors import ConfigError, DivergedError
 from crtcore.model.checkpoint import decode_tensors, load_classifier
 from crtcore.stages.stage import Stage
-from crtcore.training.engine.epochs import EpochReport, decode_history, fit
+from crtcore.training.engine.epochs import fit
+from crtcore.training.engine.history import EpochReport, decode_history
 from crtcore.training.pretraining import data_parallel
 from crtcore.training.pretraining.beat_scores import read_scores
 from crtcore.training.pretraining.data_parallel import ParallelTraining, training_devices

@@ -8,7 +8,7 @@ from crtcore.model.backbones import build
 from crtcore.model.checkpoint import load_classifier
 from crtcore.seeding import child_seed
 from crtcore.stages.stage import Stage
-from crtcore.training.engine.epochs import EpochReport
+from crtcore.training.engine.history import EpochReport
 from crtcore.training.pretraining.beat_scores import read_scores
 from crtcore.training.pretraining.pretrain import pretrain_stage, run_pretrain
 from tests.crtcore.training.tiny_sets import CPU, Prepared, experiment_with

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from crtcore.training.engine.epochs import EpochReport
+from crtcore.training.engine.history import EpochReport
 from crtcore.training.finetuning.cross_validation import fold_metric
 from search.report.drawing.folds import fold_aucs, fold_curves_figure
 from tests.search.svg import texts
