@@ -52,7 +52,11 @@ def main() -> None:
         results = []
         for number in range(num_draws):
             results.append(_draw(people, found, number, experiment.seed, small=arguments.quick))
-            print(f"draw {number + 1}/{num_draws}: {results[-1].inside}", file=sys.stderr)
+            last = results[-1]
+            print(
+                f"draw {number + 1}/{num_draws}: inside {last.inside}, outside {last.outside}",
+                file=sys.stderr,
+            )
     report: dict[str, Any] = {
         **provenance("external"),
         "num_inside": len(people.where("ptbxl500")),

@@ -37,7 +37,7 @@ from crtcore.training.pretraining.pretrain import MODEL_FILE
 
 FOLD_NETWORKS_VERSION: Final = 1
 LARGEST_DIFFERENCE: Final = 1e-4
-"""Of a patient's score. The same machine gives the same bits; another order of sums changes about 1e-6."""
+"""Of a patient's score. On the machine that ran the trial, differences of up to 1e-6 were measured."""
 
 
 def fold_networks_stage(finetune: Stage) -> Stage:

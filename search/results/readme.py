@@ -85,7 +85,7 @@ def _text(card: Mapping[str, Any], threshold: float, classes: tuple[str, str]) -
 
 
 def _usage(card: Mapping[str, Any], threshold: float, positive: str) -> Iterator[str]:
-    yield f"Install crtsearch {card['provenance']['versions']['crtsearch']}. `FOLDER` is this folder."
+    yield f"Install crtsearch-ecg {card['provenance']['versions']['crtsearch']}. `FOLDER` is this folder."
     yield COMMANDS
     yield (
         f"`predict` prints a probability for each recording, and predicts *{positive}* at {threshold:.3f} or "

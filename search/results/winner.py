@@ -41,8 +41,11 @@ class Winner:
 
     @property
     def is_pretrained(self) -> bool:
-        """False for a network that was random before it was trained on the cohort."""
-        return self.experiment.pretrain.objective != "none"
+        """False for a network that was random before it was trained on the cohort, and for a simple model
+        that reads no pre-trained network.
+        """
+        reads_network = self.experiment.finetune.model in ("network", "pretrained_features")
+        return reads_network and self.experiment.pretrain.objective != "none"
 
     @property
     def predictions(self) -> AlignedPredictions:
