@@ -189,7 +189,7 @@ def test_a_sweep_without_a_complete_trial_has_no_winner(sweep: Sweep) -> None:
 def test_the_sentences_name_patients_beats_images_and_both_estimates(sweep: Sweep) -> None:
     value = sweep.complete(0.1, scores(0, signal=0.3))
     board = build_leaderboard(sweep.storage, "test")
-    best, corrected = board.sentences()
+    best, corrected, _ = board.sentences()
     assert board.corrected is not None
     assert f"trial 0, AUC {value:.3f} ± 0.050" in best
     assert "20 patients, 1,234 beats and 14,808 images" in best
@@ -202,7 +202,7 @@ def test_the_sentences_say_if_better_than_chance_is_not_shown(
     sweep: Sweep, signal: float, is_shown: bool
 ) -> None:
     sweep.complete(0.1, scores(0, signal=signal))
-    _, corrected = build_leaderboard(sweep.storage, "test").sentences()
+    _, corrected, _ = build_leaderboard(sweep.storage, "test").sentences()
     assert ("better than chance is not shown" in corrected) is is_shown
 
 
