@@ -134,8 +134,7 @@ def test_what_travels_is_all_that_an_installation_needs(config: Config) -> None:
     }
     assert all((REPOSITORY / source).exists() for source in mounts.values())
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
-    packages = [
-        name.removesuffix("*") for name in project["tool"]["setuptools"]["packages"]["find"]["include"]
-    ]
-    needed = [*packages, project["project"]["readme"], *project["project"]["license-files"]]
-    assert set(needed) | {"pyproject.toml", "constraints.txt", "configs"} == set(mounts.values())
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    needed = [*wheel["packages"], *wheel["force-include"]]
+    needed += [project["project"]["readme"], *project["project"]["license-files"]]
+    assert {*needed, "pyproject.toml", "constraints.txt"} == set(mounts.values())

@@ -25,7 +25,7 @@ def model_and_inputs() -> tuple[BeatModel, BeatInputs]:
 
 def test_a_missing_package_is_named_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_file, "NEEDED", ("numpy", "no_such_package"))
-    with pytest.raises(ConfigError, match=r"ONNX needs no_such_package; .* 'crtsearch\[onnx\]'"):
+    with pytest.raises(ConfigError, match=r"ONNX needs no_such_package; .* 'crtsearch-ecg\[onnx\]'"):
         require_onnx(waveform=False)
     with pytest.raises(
         ConfigError, match=r"on waveforms \(resnet1d\) cannot be exported as ONNX; export without --onnx"
