@@ -213,8 +213,5 @@ def _on_result(winner: Winner, performance: Performance, sentences: tuple[str, .
         "23a": (
             f"The winner's pooled AUC is {auc.estimate:.3f} ({auc.low:.3f} to {auc.high:.3f}). {sentences[1]}"
         ),
-        "26": (
-            f"{sentences[0]} One cohort, no external validation, no assessment of fairness. Pruned trials "
-            "are not part of the correction."
-        ),
+        "26": (f"{sentences[0]} One cohort, no external validation, no assessment of fairness."),
     }

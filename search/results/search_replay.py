@@ -48,10 +48,11 @@ class Seen:
     def sentence(self) -> str:
         """What the correction saw, in words."""
         complete = f"{self.num_complete} complete trial{'' if self.num_complete == 1 else 's'}"
+        every = "the only complete trial" if self.num_complete == 1 else f"all {complete}"
         unseen = f"{self.num_unseen} trial{'' if self.num_unseen == 1 else 's'} stopped early"
         if not self.num_stopped:
             if not self.num_unseen:
-                return f"The correction saw all {complete}; none was stopped early."
+                return f"The correction saw {every}; none was stopped early."
             return (
                 f"The correction saw {complete} and not the {unseen}, of which no epoch scores were kept, so "
                 "the corrected AUC may be too high."

@@ -203,7 +203,7 @@ def test_a_stopped_trial_without_epoch_scores_is_counted_as_unseen(swept: Experi
     [
         (
             Seen(num_complete=1, num_stopped=0, num_unseen=0),
-            "The correction saw all 1 complete trial; none was stopped early.",
+            "The correction saw the only complete trial; none was stopped early.",
         ),
         (
             Seen(num_complete=67, num_stopped=0, num_unseen=133),
