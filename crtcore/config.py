@@ -103,7 +103,8 @@ class FinetuneConfig(Settings):
         default="network",
         description="network, or a simple model: logistic regression on the manifest's clinical columns, on "
         "QRS duration and area, on the pixels of a patient's mean image, or on the features of a random or "
-        "the pre-trained network. Of this section, simple models use folds and repeats only",
+        "the pre-trained network. Of this section, simple models use folds and repeats only. A sweep takes "
+        "network only",
     )
     frozen_groups: int = Field(
         default=4, ge=0, le=NUM_GROUPS, description="how many of stem, layer1, ..., layer4"

@@ -13,7 +13,7 @@ from crtcore.data.splits import cohort_folds
 from crtcore.pipeline import OnProgress, open_store, read_sources
 from crtcore.searchconfig import FloatRange
 from search.scheduling.placement import require_place, this_machine
-from search.scheduling.sampling.space import distributions
+from search.scheduling.sampling.space import distributions, require_networks
 from search.study.folder import sweep_exists
 from search.study.study import open_study
 from search.sweep.cost import Estimate, estimate, expected_beats
@@ -93,6 +93,7 @@ def check(
     sweep is checked for this machine. Raises ConfigError, DataError or SweepError for the first problem that
     would stop the sweep.
     """
+    require_networks(experiment)
     distributions(experiment.search)
     known_nodes = (this_machine(),) if nodes is None else nodes
     if known_nodes:

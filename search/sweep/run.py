@@ -23,6 +23,7 @@ from search.dashboard.tensorboard import EventFiles
 from search.results.leaderboard import Leaderboard, rank, with_rules
 from search.results.refit import refit_if_cheap
 from search.scheduling.sampling.objectives import directions, foreknown
+from search.scheduling.sampling.space import require_networks
 from search.scheduling.sampling.warm_start import first_points
 from search.scheduling.session import Session
 from search.study.attributes import DATA_FINDINGS
@@ -56,6 +57,7 @@ def run_sweep(
     runs the sweep, if it was started with other settings or data, if no trial fits the cluster, or if its
     study can no longer be written. Ctrl-C ends it at once and loses nothing.
     """
+    require_networks(experiment)
     searched_s = 0.0
     folder = sweep_dir(experiment.storage, experiment.name)
     store = open_store(experiment)

@@ -12,7 +12,7 @@ from optuna.distributions import (
 )
 from pydantic import ValidationError
 
-from crtcore.config import FinetuneConfig, PretrainConfig, SpectrogramConfig
+from crtcore.config import Experiment, FinetuneConfig, PretrainConfig, SpectrogramConfig
 from crtcore.errors import ConfigError
 from crtcore.searchconfig import FloatRange, SearchConfig
 from crtcore.settings import Settings
@@ -24,12 +24,24 @@ SECTIONS: Mapping[str, type[Settings]] = {
 }
 # The same for all trials, because scores on different folds cannot be compared.
 FIXED_KEYS = frozenset({"finetune.folds", "finetune.repeats"})
+MODEL = "finetune.model"
 SEARCHABLE_KEYS = tuple(
     key
     for section, model in SECTIONS.items()
     for key in (f"{section}.{field}" for field in model.model_fields)
-    if key not in FIXED_KEYS
+    if key not in (*FIXED_KEYS, MODEL)
 )
+
+
+def require_networks(experiment: Experiment) -> None:
+    """ConfigError if a sweep has trials of a simple model: the report draws and describes networks only, so
+    it would show a network that is not the winner.
+    """
+    if experiment.finetune.model != "network" or MODEL in experiment.search.space:
+        raise ConfigError(
+            f"{MODEL} must be network in a sweep, because the report cannot show a simple model yet; take "
+            "the key out of the config. The report compares the winner with simple models anyway"
+        )
 
 
 def distributions(search: SearchConfig) -> dict[str, BaseDistribution]:

@@ -15,6 +15,7 @@ from crtcore.errors import ConfigError, DataError, SweepError
 from crtcore.pipeline import open_store, plan, prepare, read_sources
 from search.study.study import open_study
 from search.sweep.check import check
+from search.sweep.run import run_sweep
 from search.sweep.stage_counts import StageCount
 
 SPACE = {
@@ -105,6 +106,17 @@ def test_a_space_that_cannot_be_searched_is_refused(tiny: Experiment) -> None:
     space = {"pretrain.learning_rate": {"low": 1e-4, "high": 1e-2}}
     with pytest.raises(ConfigError, match=r"pretrain\.learning_rate must be a list"):
         check(changed(tiny, search={"space": space}))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"finetune.model": "qrs"}, {"search.space": {"finetune.model": ["qrs"]}}]
+)
+def test_simple_models_are_refused_by_check_and_sweep(tiny: Experiment, changes: dict[str, Any]) -> None:
+    experiment = override(tiny, changes)
+    for refuses in (check, run_sweep):
+        with pytest.raises(ConfigError, match=r"finetune\.model must be network in a sweep"):
+            refuses(experiment)
+    assert not Path(tiny.storage).exists()
 
 
 def test_hours_and_bytes_are_estimated_from_what_is_not_built(tiny: Experiment) -> None:
