@@ -36,6 +36,7 @@ from benchmarks.fuzzing.kinds import Kind
 from benchmarks.fuzzing.leakage import leakage
 from benchmarks.fuzzing.recordings import recording_kinds
 from benchmarks.fuzzing.stored import stored_kinds
+from benchmarks.provenance import provenance
 from crtcore.errors import CrtError
 from tests.damage import little_memory
 
@@ -170,7 +171,7 @@ def main() -> None:
     if arguments.quick:
         arguments.cases, arguments.cohorts = 300, 100
     start_s = time.monotonic()
-    result = {"cases": arguments.cases, "seed": arguments.seed}
+    result: dict[str, Any] = provenance("fuzz") | {"cases": arguments.cases, "seed": arguments.seed}
     result |= summary(fuzz(arguments.cases, arguments.seed))
     result["leakage"] = leakage(arguments.cohorts, arguments.seed)
     result["seconds"] = round(time.monotonic() - start_s)

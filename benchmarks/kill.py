@@ -51,6 +51,7 @@ from benchmarks.disturbances import (
     num_left,
     unmount,
 )
+from benchmarks.provenance import provenance
 from crtcore.simulation.write import simulate
 from search.study.study import open_study
 
@@ -196,6 +197,7 @@ def main() -> None:
         finally:
             nodes.shutdown()
     result = {
+        **provenance("kill"),
         "mode": arguments.mode,
         "rounds": len(rounds),
         "undisturbed_s": round(length_s, 1),

@@ -6,33 +6,9 @@ from crtcore.config import Experiment
 from crtcore.configfile import override
 from crtcore.evaluation.comparators import Comparator, compare
 from search.report.tables.paper import PAPER, paper_table
-from search.results.leaderboard import Leaderboard, Row
-from search.study.update import State
+from tests.search.known_rows import board, row
 
-METRICS = {"accuracy": 0.7, "sensitivity": 0.8, "specificity": 0.6}
 LABELS = np.array([1, 1, 1, 0, 0])
-
-
-def row(number: int, params: dict[str, object], *, state: State = "COMPLETE", auc: float = 0.75) -> Row:
-    complete = state == "COMPLETE"
-    return Row(
-        number=number,
-        state=state,
-        params=params,
-        num_epochs=2,
-        last_auc=auc,
-        auc=auc if complete else None,
-        auc_sd=0.05 if complete else None,
-        metrics=METRICS if complete else {},
-        counts={},
-        seconds=12.4 if complete else None,
-        stages={},
-        reason=None,
-    )
-
-
-def board(*rows: Row) -> Leaderboard:
-    return Leaderboard(name="test", rows=rows)
 
 
 def test_each_network_has_its_best_trial_beside_the_paper(finished: Experiment) -> None:

@@ -9,39 +9,8 @@ from crtcore.pipeline import open_store
 from crtcore.stages.stage import Stage
 from crtcore.stages.store import StageStore
 from search.report.tables.sweep import sharing_table, trial_table
-from search.results.leaderboard import Leaderboard, Row, build_leaderboard
-from search.study.update import State
-
-METRICS = {"accuracy": 0.7, "sensitivity": 0.8, "specificity": 0.6}
-
-
-def row(
-    number: int,
-    params: dict[str, object],
-    *,
-    state: State = "COMPLETE",
-    auc: float = 0.75,
-    stages: dict[str, str | None] | None = None,
-) -> Row:
-    complete = state == "COMPLETE"
-    return Row(
-        number=number,
-        state=state,
-        params=params,
-        num_epochs=2,
-        last_auc=auc,
-        auc=auc if complete else None,
-        auc_sd=0.05 if complete else None,
-        metrics=METRICS if complete else {},
-        counts={},
-        seconds=12.4 if complete else None,
-        stages=stages or {},
-        reason=None,
-    )
-
-
-def board(*rows: Row) -> Leaderboard:
-    return Leaderboard(name="test", rows=rows)
+from search.results.leaderboard import build_leaderboard
+from tests.search.known_rows import board, row
 
 
 def test_hours_saved_count_each_further_use_of_a_stage(tmp_path: Path) -> None:
