@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import optuna
@@ -23,6 +23,10 @@ ENDINGS: dict[TrialState, Literal["complete", "stopped", "failed"]] = {
     TrialState.PRUNED: "stopped",
     TrialState.FAIL: "failed",
 }
+ONE_COMPLETE: Final = (
+    "With one complete trial there is no difference between trials to learn from: the later scores of stopped "
+    "trials are copied from it, so the corrected AUC may be too high."
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,6 +62,8 @@ class Seen:
                 "the corrected AUC may be too high."
             )
         also = f" It did not see {unseen} without epoch scores." if self.num_unseen else ""
+        if self.num_complete == 1:
+            also += f" {ONE_COMPLETE}"
         return (
             f"The correction saw {self.num_complete + self.num_stopped} trials: {complete} and "
             f"{self.num_stopped} that were stopped early. Each draw repeated the early stopping.{also}"
