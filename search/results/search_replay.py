@@ -24,8 +24,8 @@ ENDINGS: dict[TrialState, Literal["complete", "stopped", "failed"]] = {
     TrialState.FAIL: "failed",
 }
 ONE_COMPLETE: Final = (
-    "With one complete trial there is no difference between trials to learn from: the later scores of stopped "
-    "trials are copied from it, so the corrected AUC may be too high."
+    "With one complete trial there is no difference between trials to learn from: the later scores of "
+    "stopped trials are copied from it, so the corrected AUC may be too high."
 )
 
 

@@ -208,10 +208,10 @@ def test_a_stopped_trial_without_epoch_scores_is_counted_as_unseen(swept: Experi
         (
             Seen(num_complete=1, num_stopped=2, num_unseen=0),
             (
-                "The correction saw 3 trials: 1 complete trial and 2 that were stopped early. Each draw repeated "
-                "the early stopping. With one complete trial there is no difference between trials to learn "
-                "from: the later scores of stopped trials are copied from it, so the corrected AUC may be too "
-                "high."
+                "The correction saw 3 trials: 1 complete trial and 2 that were stopped early. Each draw "
+                "repeated the early stopping. With one complete trial there is no difference between trials "
+                "to learn from: the later scores of stopped trials are copied from it, so the corrected AUC "
+                "may be too high."
             ),
         ),
         (
